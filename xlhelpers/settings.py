@@ -1,0 +1,323 @@
+"""One place for the choices that hold for a whole process: models, folders, seed, device.
+
+The first call of `current()` reads the environment (`XL_MODELS`, `XL_DATA`, `XL_CACHE`,
+`XL_SEED`, `XL_DEVICE`, `XL_THREADS`, `XL_PROGRESS`, `XL_SOURCES`); `use()` changes what
+later calls see. Standard library only; torch is looked at when it has to be.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from xlhelpers.errors import CourseError
+
+MODEL_SETS = ("mini", "hub")
+
+# More threads than this gain nothing at the sizes of this course.
+MOST_THREADS = 4
+
+_PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+_DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+class SettingsError(CourseError):
+    """A setting, or the environment variable behind it, cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process has settled on.
+
+    Attributes:
+        models: `"mini"` (this repository's own, offline) or `"hub"` (the real checkpoints).
+        data: the course's data folder; exists.
+        cache: where downloads go; made when first needed.
+        progress: whether downloads show a progress bar (on stderr).
+        seed: the seed that every random choice derives from.
+        device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`; see `device()`.
+        threads: CPU threads for torch.
+        sources: folders that may hold local copies of the source texts.
+    """
+
+    models: str
+    data: Path
+    cache: Path
+    progress: bool = True
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+    sources: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.models not in MODEL_SETS:
+            raise SettingsError(
+                f"there is no model set {self.models!r}", 'choose "mini" or "hub" (XL_MODELS)'
+            )
+        if not _is_int(self.seed) or not 0 <= self.seed < 2**32:
+            raise SettingsError(
+                f"{self.seed!r} is no seed", "choose a whole number from 0 to 4294967295 (XL_SEED)"
+            )
+        if not _is_int(self.threads) or self.threads < 1:
+            raise SettingsError(
+                f"{self.threads!r} is no number of threads",
+                "choose a whole number from 1 (XL_THREADS)",
+            )
+        if not isinstance(self.device, str) or not _DEVICES.fullmatch(self.device):
+            raise SettingsError(
+                f"there is no device {self.device!r}",
+                'choose "auto", "cpu", "cuda", "cuda:0" or "mps" (XL_DEVICE)',
+            )
+        if not isinstance(self.progress, bool):
+            raise SettingsError(f"progress is {self.progress!r}", "choose True or False")
+
+
+_lock = threading.RLock()
+_current: Settings | None = None
+
+
+def current() -> Settings:
+    """Return the settings in force, reading the environment on the first call.
+
+    Raises:
+        SettingsError: an environment variable has an unusable value, or there is no data folder.
+    """
+    global _current
+    with _lock:
+        if _current is None:
+            _current = from_environment(os.environ)
+        return _current
+
+
+def use(
+    models: str | None = None,
+    *,
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Settings:
+    """Change the settings of this process; what is not named stays as it was.
+
+    Raises:
+        SettingsError: a value cannot be used. Nothing has changed then.
+    """
+    global _current
+    changes: dict[str, Any] = {
+        "models": models,
+        "data": None if data is None else _existing_folder(Path(data), "data="),
+        "cache": None if cache is None else Path(cache).expanduser().absolute(),
+        "progress": progress,
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+    }
+    with _lock:
+        new = replace(current(), **{k: v for k, v in changes.items() if v is not None})
+        _current = new
+    if threads is not None:
+        apply_threads()
+    return new
+
+
+def reset() -> None:
+    """Forget everything that `use()` changed; the next `current()` reads the environment."""
+    global _current
+    with _lock:
+        _current = None
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Build settings from environment variables; empty ones count as unset.
+
+    Raises:
+        SettingsError: a value cannot be used, or there is no data folder.
+    """
+
+    def get(name: str) -> str | None:
+        return environ.get(name, "").strip() or None
+
+    return Settings(
+        models=(get("XL_MODELS") or "mini").lower(),
+        data=_find_data(get("XL_DATA")),
+        cache=_find_cache(environ),
+        progress=_boolean("XL_PROGRESS", get("XL_PROGRESS") or "1"),
+        seed=_integer("XL_SEED", get("XL_SEED") or "0"),
+        device=(get("XL_DEVICE") or "auto").lower(),
+        threads=_integer("XL_THREADS", get("XL_THREADS") or str(min(cpus(), MOST_THREADS))),
+        sources=tuple(
+            Path(part).expanduser().absolute()
+            for part in (get("XL_SOURCES") or "").split(os.pathsep)
+            if part.strip()
+        ),
+    )
+
+
+def device() -> str:
+    """Return the device to compute on, as torch names it.
+
+    `"auto"` is the CPU with the mini models, which are too small to gain from a GPU and
+    whose numbers should agree from machine to machine; with the hub's models it is CUDA
+    where torch sees a GPU. An explicit choice is taken as it stands.
+
+    Raises:
+        SettingsError: a GPU was asked for by name and torch does not see it.
+    """
+    now = current()
+    if now.device == "cpu" or (now.device == "auto" and now.models == "mini"):
+        return "cpu"
+    import torch
+
+    if now.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    index = int(now.device.partition(":")[2] or 0)
+    there = (
+        torch.backends.mps.is_available()
+        if now.device == "mps"
+        else torch.cuda.is_available() and index < torch.cuda.device_count()
+    )
+    if not there:
+        raise SettingsError(
+            f"torch sees no device {now.device!r}", 'choose xl.settings.use(device="cpu")'
+        )
+    return now.device
+
+
+def apply_threads() -> bool:
+    """Give torch its number of threads; call it after `import torch`.
+
+    Before torch is loaded this only sets `OMP_NUM_THREADS` (where nobody has), which numpy
+    and torch read when they start. Returns whether torch was there to be told.
+    """
+    threads = current().threads
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    torch.set_num_threads(threads)
+    return True
+
+
+def seed_everything(seed: int | None = None) -> int:
+    """Seed `random`, numpy's global generator and, where it is loaded, torch.
+
+    With an argument, that becomes the seed of the settings. Returns the seed used. Call it
+    after `import torch`: a torch that is loaded later starts from its own fixed seed.
+
+    Raises:
+        SettingsError: `seed` is not a whole number from 0 to 2**32 - 1.
+    """
+    import random
+
+    number = (current() if seed is None else use(seed=seed)).seed
+    random.seed(number)
+    if importlib.util.find_spec("numpy") is not None:
+        import numpy
+
+        numpy.random.seed(number)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(number)
+    return number
+
+
+def cpus() -> int:
+    """Return how many CPUs this process may use: affinity and container quota counted."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        count = os.cpu_count() or 1
+    # In a container (Binder) all of the host's CPUs are visible and only a share may be
+    # used; threads beyond the share slow each other down.
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        if quota != "max":
+            count = min(count, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return count
+    return count
+
+
+def setup() -> None:
+    """Print versions, model set and device, and one remedy line for each thing that is off."""
+    for line in _report():
+        print(line)
+
+
+def _report() -> Iterator[str]:
+    from xlhelpers import __version__
+
+    yield f"xlhelpers {__version__} · Python {platform.python_version()} · {platform.system()}"
+    try:
+        now = current()
+    except CourseError as error:
+        yield f"[FAIL] {error.problem}. Remedy: {error.remedy}"
+        return
+    yield f"models: {now.models} · device: {now.device} · threads: {now.threads} · seed: {now.seed}"
+    apply_threads()
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is no whole number", f"set {name} to one") from None
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise SettingsError(f"{name}={text!r} is neither 0 nor 1", f"set {name}=0 or {name}=1")
+
+
+def _existing_folder(path: Path, where: str) -> Path:
+    path = path.expanduser().absolute()
+    if path.is_dir():
+        return path
+    raise SettingsError(
+        f"{where}{path} names a folder that is not there",
+        "name the folder `data` of a checkout of the course",
+    )
+
+
+def _find_data(named: str | None) -> Path:
+    if named is not None:
+        return _existing_folder(Path(named), "XL_DATA=")
+    beside = _PACKAGE_ROOT / "data"
+    if beside.is_dir():
+        return beside
+    raise SettingsError(
+        "the course's data folder was not found: the package is not installed from a checkout",
+        "clone the repository and run `python3 course.py lab` in it, or set XL_DATA to the "
+        "folder `data` of a checkout",
+    )
+
+
+def _find_cache(environ: Mapping[str, str]) -> Path:
+    named = environ.get("XL_CACHE", "").strip()
+    if named:
+        return Path(named).expanduser().absolute()
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "xlhelpers"
