@@ -377,7 +377,8 @@ NETWORK_SIGNS = (
     "NewConnectionError", "ConnectTimeout", "ReadTimeout", "Temporary failure in name resolution",
     "Name or service not known", "getaddrinfo failed", "nodename nor servname",
     "Connection refused", "Network is unreachable", "Failed to establish a new connection",
-    "Max retries exceeded", "ProxyError", "Connection broken", "IncompleteRead", "Could not fetch URL",
+    "Max retries exceeded", "ProxyError", "Connection broken", "IncompleteRead",
+    "Could not fetch URL",
 )  # fmt: skip
 
 
