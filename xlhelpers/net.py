@@ -29,9 +29,34 @@ CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 # bytes starts the count afresh: a slow, shaky line still gets there.
 FRUITLESS_ATTEMPTS = 3
 
-# Called with the part file; returns a function that sees every new chunk and answers how
-# many of its bytes are wanted once the end has been reached, None before that.
-Limit = Callable[[Path], Callable[[bytes], int | None]]
+
+class Lines:
+    """The wish to have no more than the first `count` lines of a file."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._left = count
+
+    def begin(self, part: Path) -> bool:
+        """Count what a part file holds already; return whether that is enough."""
+        self._left = self.count
+        if part.exists():
+            with part.open("rb") as handle:
+                while block := handle.read(1 << 20):
+                    self._left -= block.count(b"\n")
+        return self._left <= 0
+
+    def keep(self, chunk: bytes) -> int | None:
+        """Return how many bytes of `chunk` are wanted if the last line ends in it, else None."""
+        here = chunk.count(b"\n")
+        if here < self._left:
+            self._left -= here
+            return None
+        end = -1
+        for _ in range(self._left):
+            end = chunk.index(b"\n", end + 1)
+        self._left = 0
+        return end + 1
 
 
 class DownloadError(CourseError):
@@ -51,12 +76,12 @@ class _Retry(Exception):
 
 
 def collect(
-    url: str, part: Path, *, expected: int | None = None, limit: Limit | None = None
+    url: str, part: Path, *, expected: int | None = None, lines: Lines | None = None
 ) -> None:
     """Download `url` into `part`, continuing what is there, until it is complete.
 
-    `expected` is the size in bytes where it is known. With `limit`, the download ends, and
-    the connection is closed, as soon as the limit says so.
+    `expected` is the size in bytes where it is known. With `lines`, the download ends, and
+    the connection is closed, as soon as that many lines have come.
 
     Raises:
         DownloadError: the file could not be had; what has arrived stays in `part`.
@@ -67,11 +92,15 @@ def collect(
         before = _size(part)
         if expected is not None and before == expected:
             return
-        if expected is not None and before > expected:
+        # Without a known size nobody will compare a checksum: then only bytes whose version
+        # the server can confirm are worth continuing.
+        if before and (not _tag_file(part).exists() if expected is None else before > expected):
             discard(part)
             before = 0
+        if lines is not None and lines.begin(part):
+            return
         try:
-            return _attempt(url, part, before, expected, limit)
+            return _attempt(url, part, before, expected, lines)
         except _Retry as error:
             fruitless = 0 if _size(part) > before else fruitless + 1
             if fruitless >= FRUITLESS_ATTEMPTS:
@@ -88,15 +117,16 @@ def discard(part: Path) -> None:
     _tag_file(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, start: int, expected: int | None, limit: Limit | None) -> None:
+def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Lines | None) -> None:
     with _open(url, part, start) as response:
         start = _accept(response, part, start)
         length = response.headers.get("Content-Length")
         total = expected if expected is not None else start + int(length) if length else None
-        done = limit(part) if limit is not None else None
+        if lines is not None and start == 0:
+            lines.begin(part)  # the server may have begun anew
         with part.open("ab") as handle, _progress(url, total, start) as advance:
             for chunk in _chunks(response):
-                keep = done(chunk) if done is not None else None
+                keep = lines.keep(chunk) if lines is not None else None
                 handle.write(chunk if keep is None else chunk[:keep])
                 advance(len(chunk))
                 if keep is not None:
@@ -167,7 +197,9 @@ def _accept(response: requests.Response, part: Path, start: int) -> int:
     discard(part)
     part.touch()
     tag = response.headers.get("ETag", "")
-    if tag and not tag.startswith("W/"):
+    if not tag or tag.startswith("W/"):
+        tag = response.headers.get("Last-Modified", "")
+    if tag:
         files.write_text(_tag_file(part), tag)
     return 0
 

@@ -1,0 +1,652 @@
+"""One door to tokenizers, models and the field's public vectors.
+
+The libraries let things through that a course must not: a tokenizer of five entries when the
+hub cannot be reached, a freshly initialised head whose output looks like a prediction, half
+precision on a CPU, a weight file with a flipped bit. Everything that comes through here has
+been checked for these; what fails raises a `HubError` that says what to do.
+
+Checkpoints come from the Hugging Face hub (`HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work
+as usual), as safetensors only and without code from the repository. fastText's vectors and
+MUSE's dictionaries come from their authors' server (`XL_FASTTEXT_ENDPOINT` overrides it).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from xlhelpers import assets, files, languages, net, settings
+from xlhelpers.errors import CourseError
+
+# Fewer entries than this and it is the libraries' empty tokenizer, or none worth having.
+SMALLEST_VOCABULARY = 1000
+
+# What a model is asked to do, and the transformers class that does it.
+TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "encoder": "AutoModel",
+        "mlm": "AutoModelForMaskedLM",
+        "classification": "AutoModelForSequenceClassification",
+        "tagging": "AutoModelForTokenClassification",
+        "translation": "AutoModelForSeq2SeqLM",
+    }
+)
+
+
+class HubError(CourseError):
+    """A tokenizer, model or data file cannot be had, or must not be used as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A part that a model plays in the course, and who plays it in either set.
+
+    Attributes:
+        name: what the notebooks say.
+        mini: folder below `data/models/`.
+        hub: id on the hub; empty where the notebook trains its own.
+        task: what it is loaded for when nothing else is asked; a key of `TASKS`.
+        note: what one should know about the hub's checkpoint.
+        revision: branch, tag or commit, where not `main`.
+    """
+
+    name: str
+    mini: str
+    hub: str
+    task: str = "encoder"
+    note: str = ""
+    revision: str = "main"
+
+
+_ROLES = (
+    Role("mBERT", "mini-mbert", "google-bert/bert-base-multilingual-cased"),
+    Role("XLM-R", "mini-xlmr", "FacebookAI/xlm-roberta-base"),
+    Role("XLM-R large", "mini-xlmr", "FacebookAI/xlm-roberta-large"),
+    Role(
+        "NER",
+        "mini-xlmr-ner",
+        "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
+        "tagging",
+        "fine-tuned on English CoNLL-2003; the repository states no licence",
+    ),
+    Role("NLI", "mini-xlmr-nli", "", "classification", "trained in the notebook, on English"),
+    Role(
+        "NLI contaminated",
+        "mini-xlmr-nli",
+        "joeddav/xlm-roberta-large-xnli",
+        "classification",
+        "has seen XNLI in 15 languages: no zero-shot model",
+    ),
+    Role("sentiment", "mini-xlmr-sentiment", "", "classification", "trained in the notebook"),
+    Role(
+        "sentiment specialist",
+        "mini-xlmr-sentiment",
+        "nlptown/bert-base-multilingual-uncased-sentiment",
+        "classification",
+        "1 to 5 stars, in English, Dutch, German, French, Italian, Spanish",
+    ),
+    Role(
+        "language id",
+        "mini-xlmr-language-id",
+        "papluca/xlm-roberta-base-language-detection",
+        "classification",
+        "20 languages",
+    ),
+    Role("student", "mini-distilmbert", "distilbert/distilbert-base-multilingual-cased"),
+)
+
+ROLES: Mapping[str, Role] = MappingProxyType({role.name: role for role in _ROLES})
+
+# Repositories whose main branch has no safetensors; the conversion waits in a pull request.
+_REVISIONS = {"Helsinki-NLP/opus-mt-en-de": "refs/pr/4"}
+
+_TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.spm"]
+_MODEL_FILES = [
+    "config.json",
+    "generation_config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+]
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+def resolve(what: str) -> Role:
+    """Return the role behind a role's name, a pair such as `"translation:en-de"`, or a hub id.
+
+    Raises:
+        HubError: it is none of these.
+    """
+    if what in ROLES:
+        return ROLES[what]
+    pair = re.fullmatch(r"translation:([a-z]{2,3})-([a-z]{2,3})", what)
+    if pair:
+        source, target = (languages.get(code).code for code in pair.groups())
+        checkpoint = f"Helsinki-NLP/opus-mt-{source}-{target}"
+        return Role(
+            what,
+            f"mini-marian-{source}-{target}",
+            checkpoint,
+            "translation",
+            revision=_REVISIONS.get(checkpoint, "main"),
+        )
+    if _HUB_ID.fullmatch(what) and "/" in what:
+        return Role(what, "", what, revision=_REVISIONS.get(what, "main"))
+    near = difflib.get_close_matches(what, ROLES, n=2, cutoff=0.4)
+    raise HubError(
+        f"{what!r} is no role of the course and no model id",
+        f"roles: {', '.join(ROLES)}, translation:en-de; ids look like owner/name"
+        + (f"; did you mean {' or '.join(near)}?" if near else ""),
+    )
+
+
+def tokenizer(what: str | Path, *, revision: str | None = None) -> Any:
+    """Return the tokenizer of a role, a hub id or a local folder.
+
+    Raises:
+        HubError: it cannot be had, a file has been altered, or its vocabulary is implausibly
+            small (the libraries return one of 5 entries when they find no files).
+    """
+    folder = _folder(what, _TOKENIZER_FILES, revision)
+    from transformers import AutoTokenizer
+
+    settings.apply_threads()
+    with _quiet():
+        try:
+            found = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise HubError(
+                f"the files of {what!r} make no tokenizer ({_first_line(error)})",
+                "check the id; the repository may hold weights only",
+            ) from error
+    _check_vocabulary(what, folder, len(found))
+    return found
+
+
+def model(
+    what: str | Path,
+    task: str | None = None,
+    *,
+    new_head: bool = False,
+    revision: str | None = None,
+    **config: Any,
+) -> Any:
+    """Return a model of a role, a hub id or a local folder, in float32, ready to evaluate.
+
+    Args:
+        what: `"mBERT"`, `"translation:en-de"`, `"FacebookAI/xlm-roberta-base"`, a folder.
+        task: a key of `TASKS`; the role's own when left out, `"encoder"` for a plain id.
+        new_head: accept parameters that the checkpoint lacks. They are random and have to be
+            trained: their names are in `untrained(model)`.
+        revision: branch, tag or commit on the hub.
+        config: passed on to the configuration: `num_labels`, `id2label`, `label2id` ...
+
+    Raises:
+        HubError: it cannot be had, has been altered, holds no safetensors, or lacks parameters
+            that the task needs and `new_head` is not set.
+    """
+    wanted = task or (resolve(what).task if isinstance(what, str) else "encoder")
+    if wanted not in TASKS:
+        raise HubError(f"there is no task {wanted!r}", f"the tasks are {', '.join(TASKS)}")
+    folder = _folder(what, _MODEL_FILES, revision)
+    _require_safetensors(what, folder)
+    loaded, report = _load(what, folder, wanted, new_head, config)
+    missing = _missing(loaded, wanted, report)
+    if missing and not new_head:
+        raise HubError(
+            f"{what!r} is not trained for {wanted!r}: {len(missing)} parameters would be random "
+            f"({', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''})",
+            "pass new_head=True if you are about to train it, or choose a checkpoint that was",
+        )
+    loaded.xl_untrained = missing
+    return loaded.to(settings.device()).eval()
+
+
+def untrained(model: Any) -> tuple[str, ...]:
+    """Return the names of the parameters that were random when `hub.model` loaded the model."""
+    return tuple(getattr(model, "xl_untrained", ()))
+
+
+def reachable(seconds: float = 3.0) -> bool:
+    """Return whether the model hub answers within a few seconds (and we are not told offline)."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        get_session().get(f"{constants.ENDPOINT}/api/models?limit=1", timeout=seconds)
+    except Exception:  # noqa: BLE001 - any failure of any HTTP client means: not reachable
+        return False
+    return True
+
+
+# ── folders: where the files are, and that they are the right ones ───────────────────────
+
+
+def _folder(what: str | Path, patterns: list[str], revision: str | None) -> Path:
+    if isinstance(what, Path):
+        if what.is_dir():
+            return what
+        raise HubError(f"there is no folder {what}", "check the path")
+    role = resolve(what)
+    if role.name in ROLES or role.mini:
+        if settings.current().models == "mini":
+            return _mini_folder(role)
+        if not role.hub:
+            raise HubError(
+                f"the hub has no checkpoint for {role.name!r}: {role.note}",
+                "run the cells of the notebook that train it",
+            )
+    folder = _hub_folder(role.hub, patterns, revision or role.revision)
+    _trust_on_first_use(role.hub, folder)
+    return folder
+
+
+def _mini_folder(role: Role) -> Path:
+    prefix = f"models/{role.mini}/"
+    names = [name for name in assets.manifest() if name.startswith(prefix)]
+    if not names:
+        raise HubError(
+            f"the mini model for {role.name!r} is not part of this version of the course yet",
+            'use the real one with xl.use("hub"), or update the course',
+        )
+    for name in names:
+        assets.path(name)
+    return settings.current().data / "models" / role.mini
+
+
+def _hub_folder(checkpoint: str, patterns: list[str], revision: str) -> Path:
+    """Return the folder of a snapshot in the hub's cache, downloading what is missing."""
+    from huggingface_hub import errors, snapshot_download
+
+    online = reachable()
+    how: dict[str, Any] = {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
+    if not settings.current().progress:
+        how["tqdm_class"] = _no_bar()
+    try:
+        found = snapshot_download(checkpoint, revision=revision, local_files_only=not online, **how)
+    except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
+        gated = isinstance(error, errors.GatedRepoError)
+        raise HubError(
+            f"{checkpoint} asks for an agreement first"
+            if gated
+            else f"the hub has no model {checkpoint!r}",
+            "sign it on the hub and log in" if gated else f"check the id; roles: {_names()}",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise HubError(f"{checkpoint} has no revision {revision!r}", "check it") from error
+    except (OSError, ValueError, errors.HfHubHTTPError) as error:
+        if not online:
+            raise HubError(
+                f"{checkpoint} is not in the cache and the hub cannot be reached",
+                'connect once to fetch it, or work offline with xl.use("mini")',
+            ) from error
+        raise HubError(
+            f"{checkpoint} could not be fetched whole ({_first_line(error)})",
+            "run this again: it carries on where it stopped",
+        ) from error
+    return Path(found)
+
+
+def _trust_on_first_use(checkpoint: str, folder: Path) -> None:
+    """Compare every file of a snapshot with what it was when we first saw that commit.
+
+    The hub's client notices a short file, not an altered one of the same size. At first sight
+    a file is compared with the hub's own checksum where the cache knows it (the name of the
+    blob: SHA-256 for weights, git's SHA-1 for small files); from then on with our record.
+
+    Raises:
+        HubError: a file differs. It is not used, and the record stays.
+    """
+    name = checkpoint.replace("/", "--")
+    record = settings.current().cache / "hub-checksums" / f"{name}@{folder.name}.json"
+    known = _read_record(record)
+    fresh: dict[str, str] = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        key = file.relative_to(folder).as_posix()
+        digest = files.sha256(file)
+        if known.get(key, digest) != digest or (key not in known and not _as_named(file, digest)):
+            raise HubError(
+                f"{key} of {checkpoint} has been altered since it was downloaded",
+                f"remove {file.resolve()} and run this again: it is downloaded anew",
+            )
+        if key not in known:
+            fresh[key] = digest
+    if fresh:
+        with files.lock(record.with_suffix(".lock")):
+            merged = {**_read_record(record), **fresh}
+            files.write_text(record, json.dumps(merged, indent=1, sort_keys=True) + "\n")
+
+
+def _as_named(file: Path, digest: str) -> bool:
+    """Whether a blob's content agrees with its name; True where the name tells nothing."""
+    blob = file.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", blob):
+        return blob == digest
+    if re.fullmatch(r"[0-9a-f]{40}", blob):
+        content = file.read_bytes()
+        return blob == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return True
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        content = None
+    if isinstance(content, dict):
+        return content
+    raise HubError(
+        f"the checksum record {file.name} cannot be read",
+        f"remove {file} and run this again: the files are taken as they are then",
+    )
+
+
+# ── loading ──────────────────────────────────────────────────────────────────────────────
+
+
+def _check_vocabulary(what: str | Path, folder: Path, size: int) -> None:
+    declared = _read_record(folder / "course.json").get("vocabulary")
+    if declared is not None and declared != size:
+        raise HubError(
+            f"the tokenizer of {what!r} has {size} entries instead of {declared}",
+            "fetch the model again",
+        )
+    if declared is None and size < SMALLEST_VOCABULARY:
+        raise HubError(
+            f"the tokenizer of {what!r} has {size} entries: everything would be unknown to it",
+            "the files of its vocabulary are missing; check the id, or fetch the model again",
+        )
+
+
+def _require_safetensors(what: str | Path, folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise HubError(
+            f"{what!r} has no config.json", "check the id: this is no transformers model"
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise HubError(
+            f"{what!r} has no .safetensors file at this revision",
+            "we load no pickled weights: name a revision that has safetensors "
+            '(often revision="refs/pr/N", see the pull requests of the model)',
+        )
+
+
+def _load(
+    what: str | Path, folder: Path, task: str, new_head: bool, config: Mapping[str, Any]
+) -> tuple[Any, Mapping[str, Any]]:
+    import torch
+    import transformers
+
+    settings.apply_threads()
+    with _quiet():
+        try:
+            loaded, report = getattr(transformers, TASKS[task]).from_pretrained(
+                folder,
+                output_loading_info=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                # A checkpoint in half precision would stay so, and CPUs compute that slowly
+                # or not at all.
+                dtype=torch.float32,
+                ignore_mismatched_sizes=new_head,
+                **config,
+            )
+        except (OSError, ValueError, RuntimeError, TypeError) as error:
+            raise HubError(
+                f"{what!r} cannot be loaded for {task!r} ({_first_line(error)})",
+                "check that the checkpoint is of this kind; a new number of labels needs "
+                "new_head=True",
+            ) from error
+        except Exception as error:
+            if type(error).__name__ != "SafetensorError":
+                raise
+            raise HubError(
+                f"the weights of {what!r} are damaged ({_first_line(error)})",
+                f"remove {folder} and run this again",
+            ) from error
+    return loaded, report
+
+
+def _missing(loaded: Any, task: str, report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the parameters that the checkpoint did not bring, after removing a useless pooler."""
+    mismatched = {item[0] for item in report.get("mismatched_keys", ())}
+    missing = sorted({*report["missing_keys"], *mismatched})
+    pooler = [key for key in missing if key.startswith("pooler.")]
+    if task == "encoder" and pooler:
+        # XLM-R was trained without one. Without it the model's hidden states are all there,
+        # and nobody can take the pooler's random output for a sentence vector.
+        loaded.pooler = None
+        missing = [key for key in missing if key not in pooler]
+    return tuple(missing)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' warnings and bars off the page: what matters is raised instead."""
+    from transformers.utils import logging
+
+    log: Any = logging
+    before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _no_bar() -> type:
+    from functools import partialmethod
+
+    from tqdm.auto import tqdm
+
+    return type("NoBar", (tqdm,), {"__init__": partialmethod(tqdm.__init__, disable=True)})
+
+
+def _names() -> str:
+    return ", ".join(ROLES)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]
+
+
+# ── fastText vectors and MUSE dictionaries ───────────────────────────────────────────────
+
+FASTTEXT_ENDPOINT = "https://dl.fbaipublicfiles.com"
+
+# MUSE (Conneau et al., 2018, ICLR) has English with each of these, in both directions, and
+# every pair of the six European languages.
+MUSE_WITH_ENGLISH = frozenset(
+    """
+    af ar bg bn bs ca cs da de el es et fa fi fr he hi hr hu id it ja ko lt lv mk ms nl no pl
+    pt ro ru sk sl sq sv ta th tl tr uk vi zh
+    """.split()
+)
+MUSE_EUROPEAN = frozenset({"de", "en", "es", "fr", "it", "pt"})
+MUSE_SPLITS: Mapping[str, str] = MappingProxyType(
+    {"train": ".0-5000", "test": ".5000-6500", "full": ""}
+)
+
+
+def fasttext_vectors(lang: str, max_vocab: int = 200_000, *, refresh: bool = False) -> Path:
+    """Return a local `.vec` file with the `max_vocab` most frequent words of fastText's vectors.
+
+    The vectors (300 dimensions, Wikipedia; Bojanowski et al., 2017, TACL; CC BY-SA 3.0) come
+    as text files of up to several GB, most frequent words first: only the lines needed are
+    read, then the connection is closed. An interrupted download is resumed.
+
+    Nobody publishes checksums for these files. Ours are taken at the first download and kept
+    beside the file; a later change on this machine is noticed, a wrong first download is not.
+
+    Raises:
+        HubError: there are no vectors for `lang`, they cannot be had, or the file has changed.
+    """
+    if not re.fullmatch(r"[a-z][a-z_]{1,20}", lang):
+        raise HubError(f"{lang!r} is no language code", "use a code such as 'de'")
+    if isinstance(max_vocab, bool) or not isinstance(max_vocab, int) or max_vocab < 1:
+        raise HubError(f"max_vocab is {max_vocab!r}", "use a whole number from 1")
+    folder = settings.current().cache / "fasttext"
+    target = folder / f"wiki.{lang}.{max_vocab}.vec"
+    with files.lock(folder / f"wiki.{lang}.lock"):
+        if refresh:
+            target.unlink(missing_ok=True)
+            _record_of(target).unlink(missing_ok=True)
+        if not _trusted(target, f'xl.hub.fasttext_vectors("{lang}", {max_vocab}, refresh=True)'):
+            url = f"{_endpoint()}/fasttext/vectors-wiki/wiki.{lang}.vec"
+            _stream_vectors(url, lang, target, max_vocab)
+    return target
+
+
+def muse_dictionary(src: str, tgt: str, split: str = "train") -> list[tuple[str, str]]:
+    """Return the (source word, target word) pairs of a MUSE dictionary, in the file's order.
+
+    `split` is `"train"` (5,000 source words), `"test"` (1,500 others) or `"full"`. A word with
+    several translations has several pairs. Source: Conneau et al. (2018, ICLR), "Word
+    Translation Without Parallel Data"; CC BY-NC 4.0. Checksums as in `fasttext_vectors`.
+
+    Raises:
+        HubError: MUSE has no such pair or split, or the file cannot be had or has changed.
+    """
+    if split not in MUSE_SPLITS:
+        raise HubError(f"MUSE has no split {split!r}", f"use one of {', '.join(MUSE_SPLITS)}")
+    if not _muse_has(src, tgt):
+        raise HubError(
+            f"MUSE has no dictionary {src}-{tgt}",
+            f'use the course\'s own: xl.datasets.lexicon("{src}", "{tgt}")',
+        )
+    name = f"{src}-{tgt}{MUSE_SPLITS[split]}.txt"
+    folder = settings.current().cache / "muse"
+    target = folder / name
+    with files.lock(folder / f"{name}.lock"):
+        if not _trusted(target, f"remove {target} and run this again"):
+            url = f"{_endpoint()}/arrival/dictionaries/{name}"
+            part = folder / f"{name}.part"
+            _collect(url, part, f"MUSE dictionary {src}-{tgt}")
+            _parse_pairs(part, name)
+            os.replace(part, target)
+            net.discard(part)
+            _write_record(target, url)
+    return _parse_pairs(target, name)
+
+
+def _muse_has(src: str, tgt: str) -> bool:
+    if src == tgt:
+        return False
+    if "en" in (src, tgt):
+        return (tgt if src == "en" else src) in MUSE_WITH_ENGLISH
+    return {src, tgt} <= MUSE_EUROPEAN
+
+
+def _parse_pairs(file: Path, name: str) -> list[tuple[str, str]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise HubError(f"{name} is not UTF-8", f"remove {file} and run this again") from error
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if len(words) != 2:
+            raise HubError(
+                f"line {number} of {name} is no pair of words: {line[:40]!r}",
+                f"remove {file} and run this again",
+            )
+        pairs.append((words[0], words[1]))
+    return pairs
+
+
+def _stream_vectors(url: str, lang: str, target: Path, max_vocab: int) -> None:
+    part = target.with_name(target.name + ".part")
+    remedy = "remove it and run this again"
+    _collect(url, part, f"fastText vectors for {lang!r}", net.Lines(max_vocab + 1))
+    with part.open("rb") as source, files.replacing(target) as temporary:
+        words, dim = _header(source.readline(), part)
+        wanted = min(words, max_vocab)
+        with temporary.open("wb") as out:
+            out.write(f"{wanted} {dim}\n".encode())
+            for number in range(1, wanted + 1):
+                line = source.readline()
+                if not line:
+                    net.discard(part)
+                    raise HubError(
+                        f"{url} ends after {number - 1} of {wanted} words", "run this again"
+                    )
+                if line.rstrip().count(b" ") < dim:
+                    net.discard(part)
+                    raise HubError(f"line {number + 1} of {url} is no word vector", remedy)
+                out.write(line if line.endswith(b"\n") else line + b"\n")
+    _write_record(target, url, words=wanted, dim=dim, words_at_source=words)
+    net.discard(part)
+
+
+def _header(line: bytes, part: Path) -> tuple[int, int]:
+    fields = line.split()
+    if len(fields) == 2 and all(field.isdigit() for field in fields):
+        words, dim = map(int, fields)
+        if words and dim:
+            return words, dim
+    net.discard(part)
+    raise HubError(
+        f"{part.name} does not begin with the number of words and dimensions",
+        "something on the way may have answered in the server's place; try another network",
+    )
+
+
+def _collect(url: str, part: Path, thing: str, lines: net.Lines | None = None) -> None:
+    try:
+        net.collect(url, part, lines=lines)
+    except net.DownloadError as error:
+        if error.status in (403, 404):
+            raise HubError(f"the server has no {thing}", f"check the code ({url})") from error
+        raise HubError(f"no {thing}: {error.problem}", error.remedy) from error
+
+
+def _endpoint() -> str:
+    return (os.environ.get("XL_FASTTEXT_ENDPOINT") or FASTTEXT_ENDPOINT).rstrip("/")
+
+
+def _record_of(file: Path) -> Path:
+    return file.with_name(file.name + ".json")
+
+
+def _write_record(file: Path, url: str, **more: int) -> None:
+    """Note, beside a downloaded file, what it is and what it was at the first sight."""
+    content = {
+        "url": url,
+        "bytes": file.stat().st_size,
+        "sha256": files.sha256(file),
+        "checked": "trust on first use: the checksum was taken here, at the first download",
+        **more,
+    }
+    files.write_text(_record_of(file), json.dumps(content, indent=1) + "\n")
+
+
+def _trusted(file: Path, remedy: str) -> bool:
+    """Return whether `file` is there and as recorded; a file without a record is not trusted.
+
+    Raises:
+        HubError: it differs from its record.
+    """
+    record = _read_record(_record_of(file))
+    if not file.exists() or not record:
+        return False
+    if file.stat().st_size != record.get("bytes") or files.sha256(file) != record.get("sha256"):
+        raise HubError(f"{file.name} has been altered since it was downloaded", remedy)
+    return True
