@@ -102,13 +102,13 @@ class Question(Panel):
     Args:
         id: "<module>.<name>", for instance "alignment.q1"; the name under which it is stored.
         prompt: One or two sentences: what to find and in which form.
-        answer: A named function ``(**given) -> reference answer`` whose body is shown as the solution
-            with ``return x`` turned into ``answer = x``; or a plain constant. For `Function`: the
-            reference function itself, shown whole.
+        answer: A named function ``(**given) -> reference answer``, whose body is shown as the
+            solution with ``return x`` turned into ``answer = x``; or a plain constant. For
+            `Function`: the reference function itself, shown whole.
         hints: From a nudge to nearly everything.
         wrong: {misconception: Wrong(...) or (factory, message)}. The key is shown to the learner.
-        forms: {name: factory(**given)} of correct answers in another form, beyond those that the kind
-            makes by itself (list, tuple, float32, torch tensor). Only the tests use it.
+        forms: {name: factory(**given)} of correct answers in another form, beyond those that the
+            kind makes by itself (list, tuple, float32, torch tensor). Only the tests use it.
         given: A function without parameters that returns the data by name.
         stub: What the untouched cell holds. None, ... and "" always count as untouched.
         why: Shown with a correct answer and with the solution.

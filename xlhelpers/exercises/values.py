@@ -93,7 +93,7 @@ def as_words(value: Any) -> list[str]:
     """A list of words out of any collection of texts; of a generator the first 10,000.
 
     Raises:
-        Unreadable: for one text, for something that is no collection, and for entries that are no texts.
+        Unreadable: for one text, for what is no collection, and for entries that are no texts.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise Unreadable(f"A list of words is expected; yours is {short(value)}.")
