@@ -25,6 +25,7 @@ _MODULES = (
     "settings",
     "assets",
     "hub",
+    "checks",
     "embeddings",
     "alignment",
     "datasets",

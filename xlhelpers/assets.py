@@ -233,13 +233,13 @@ def dumps(rows: Iterable[Asset]) -> str:
 def fetch(names: Sequence[str] | None = None) -> dict[str, str]:
     """Bring files in, or put them right; return what was done for each, by name.
 
-    `names` may hold shell patterns (`vectors/*`). Without names: every shipped and remote
+    `names` may hold shell patterns (`vectors/*`). `all`, or no names: every shipped and remote
     file (the source texts, which only the build reads, have to be named).
 
     Raises:
         AssetError: a file could not be had; those before it are in place.
     """
-    if names is None:
+    if names is None or "all" in names:
         wanted = [row for row in manifest().values() if row.kind != "source"]
         return {row.name: _fetch(row) for row in wanted}
     done: dict[str, str] = {}
@@ -308,7 +308,7 @@ def _row(fields: Any, where: str) -> Asset:
         if field in fields and type(fields[field]) is not kind:
             raise bad(f"{field} is {fields[field]!r}")
     asset = Asset(**fields)
-    if not _NAME.fullmatch(asset.name) or asset.name == MANIFEST:
+    if not _NAME.fullmatch(asset.name) or asset.name in (MANIFEST, "all"):
         raise bad(f"{asset.name!r} is no file name that stays in its folder")
     if asset.kind not in KINDS:
         raise bad(f"kind {asset.kind!r} is none of {', '.join(KINDS)}")

@@ -7,14 +7,12 @@ later calls see. Standard library only; torch is looked at when it has to be.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
-import platform
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -251,21 +249,10 @@ def cpus() -> int:
 
 def setup() -> None:
     """Print versions, model set and device, and one remedy line for each thing that is off."""
-    for line in _report():
-        print(line)
+    # The one look upwards: the report asks assets and hub how they are.
+    from xlhelpers import checks
 
-
-def _report() -> Iterator[str]:
-    from xlhelpers import __version__
-
-    yield f"xlhelpers {__version__} · Python {platform.python_version()} · {platform.system()}"
-    try:
-        now = current()
-    except CourseError as error:
-        yield f"[FAIL] {error.problem}. Remedy: {error.remedy}"
-        return
-    yield f"models: {now.models} · device: {now.device} · threads: {now.threads} · seed: {now.seed}"
-    apply_threads()
+    checks.setup()
 
 
 def _is_int(value: object) -> bool:
