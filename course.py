@@ -782,7 +782,7 @@ def prepare(command: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks; the exit status."""
-    old = python_advice(tuple(sys.version_info))
+    old = python_advice(sys.version_info[:3])
     if old:
         say(old)
         return EXIT_PROBLEM

@@ -1,0 +1,174 @@
+"""`course.py test`: unit tests, then every notebook, then lint and claims on what they measured.
+
+Three runs of pytest, since the claims can only be compared once the notebooks have run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlhelpers.commands import (
+    BUILD,
+    ROOT,
+    find_notebooks,
+    kernel_environment,
+    quiet_environment,
+)
+
+RECORDS = BUILD / "test-records"
+REPORTS = BUILD / "test-reports"
+CELL_SECONDS = 180
+NOTHING_COLLECTED = 5
+# Nothing answers there: a test that asks the real hub fails at once, wherever it is run.
+NOWHERE = "http://127.0.0.1:9"
+# One notebook may take 1.2 GB; two at a time on the usual four cores, one on two.
+CORES_A_NOTEBOOK = 2
+MEMORY_A_NOTEBOOK = 2e9
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of pytest: its name, arguments and environment."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass
+class Outcome:
+    """How a phase ended; counts as pytest reports them."""
+
+    name: str
+    status: int
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+    @property
+    def bad(self) -> bool:
+        """Whether the phase failed, by its exit status."""
+        return self.status not in (0, NOTHING_COLLECTED)
+
+
+def phases(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[Phase]:
+    """What `argv` asks for: everything, or only the paths that it names.
+
+    Paths of notebooks are run by nbval, all others as tests; options go to each run.
+    """
+    calm = quiet_environment(environ)
+    calm["XL_RECORDS"] = str(RECORDS)
+    calm["XL_PROGRESS_FILE"] = str(BUILD / "progress.json")
+    tests = {"MPLBACKEND": "Agg", "HF_ENDPOINT": NOWHERE, **calm}
+    paths = [argument for argument in argv if is_path(argument)]
+    options = [argument for argument in argv if argument not in paths]
+    books = [path for path in paths if path.split("::")[0].endswith(".ipynb")]
+    others = [path for path in paths if path not in books]
+    if not paths:
+        others = ["tests", f"--ignore={ROOT / 'tests' / 'notebooks'}"]
+        books = [str(book) for book in find_notebooks()]
+    run = []
+    if others:
+        run.append(Phase("unit tests", (*others, *options), tests))
+    if books:
+        cost = ("-p", "xlhelpers.commands._nbval_cost")
+        nbval = (
+            *cost,
+            "--nbval-lax",
+            "--nbval-current-env",
+            f"--nbval-cell-timeout={CELL_SECONDS}",
+        )
+        kernels = kernel_environment(calm)
+        run.append(Phase("notebooks", (*nbval, *workers(len(books)), *books, *options), kernels))
+    if not paths:
+        lint = str(ROOT / "tests" / "notebooks")
+        run.append(Phase("lint and claims", (lint, *options), tests))
+    return run
+
+
+def is_path(argument: str) -> bool:
+    """Whether an argument names a file or folder, `file.py::test_name` included."""
+    return not argument.startswith("-") and (ROOT / argument.split("::")[0]).exists()
+
+
+def workers(books: int) -> tuple[str, ...]:
+    """Options to run several notebooks at once where cores and memory allow it."""
+    import psutil
+
+    cores = len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count()
+    by_memory = int(psutil.virtual_memory().available // MEMORY_A_NOTEBOOK)
+    count = min(books, (cores or 1) // CORES_A_NOTEBOOK, by_memory)
+    return ("-n", str(count), "--dist=loadfile") if count > 1 else ()
+
+
+def run(phase: Phase, report: Path) -> Outcome:
+    """Run one phase below this process, its output on ours."""
+    print(f"\n{phase.name}: pytest {' '.join(shorter(a) for a in phase.arguments)}", flush=True)
+    line = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml")]
+    line += [f"--rootdir={ROOT}", f"--junitxml={report}", *phase.arguments]
+    start = time.monotonic()
+    done = subprocess.run(line, cwd=ROOT, env=dict(phase.environment), check=False)
+    return counted(Outcome(phase.name, done.returncode, time.monotonic() - start), report)
+
+
+def counted(outcome: Outcome, report: Path) -> Outcome:
+    """Add the counts of a JUnit report; a run that was cut off left none."""
+    if report.exists():
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            outcome.failed += int(suite.get("failures", 0))
+            outcome.errors += int(suite.get("errors", 0))
+            outcome.skipped += int(suite.get("skipped", 0))
+            outcome.passed += int(suite.get("tests", 0))
+        outcome.passed -= outcome.failed + outcome.errors + outcome.skipped
+    return outcome
+
+
+def shorter(argument: str) -> str:
+    """A path as seen from the repository."""
+    return argument.replace(str(ROOT) + os.sep, "")
+
+
+def closing_line(outcomes: Sequence[Outcome]) -> str:
+    """All phases together, in the form of pytest's own last line."""
+    words = []
+    for what in ("failed", "passed", "skipped", "errors"):
+        count = sum(getattr(outcome, what) for outcome in outcomes)
+        if count:
+            words.append(f"{count} {what}")
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    text = f" {', '.join(words) or 'no tests ran'} in {seconds:.2f}s "
+    return text.center(80, "=")
+
+
+def status(outcomes: Sequence[Outcome]) -> int:
+    """0 when all went well and something ran, else 1."""
+    ran = sum(outcome.passed for outcome in outcomes)
+    return 1 if any(outcome.bad for outcome in outcomes) or not ran else 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run all phases, whatever fails, and print one summary."""
+    for folder in (RECORDS, REPORTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    outcomes = []
+    for number, phase in enumerate(phases(argv), start=1):
+        outcomes.append(run(phase, REPORTS / f"{number}.xml"))
+        if outcomes[-1].status == 2:  # pytest: interrupted by the user
+            break
+    print()
+    for outcome in outcomes:
+        word = "FAILED" if outcome.bad else "ok"
+        print(f"{outcome.name:16} {word:7} {outcome.passed} passed, {outcome.seconds:.0f} s")
+    print(closing_line(outcomes), flush=True)
+    return status(outcomes)
