@@ -49,8 +49,7 @@ def setup() -> None:
         problems.append(_of(error))
     except ImportError as error:  # torch is there and does not load
         problems.append(Problem(f"a package does not load ({error})", "python3 course.py lab"))
-    for line in problems or ["all checks passed"]:
-        print(line)
+    print("\n".join(map(str, problems)) or "all checks passed")
 
 
 def packages() -> Iterator[Problem]:

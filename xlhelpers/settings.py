@@ -25,6 +25,7 @@ MODEL_SETS = ("mini", "hub")
 MOST_THREADS = 4
 
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -232,19 +233,21 @@ def seed_everything(seed: int | None = None) -> int:
 
 def cpus() -> int:
     """Return how many CPUs this process may use: affinity and container quota counted."""
-    try:
-        count = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        count = os.cpu_count() or 1
     # In a container (Binder) all of the host's CPUs are visible and only a share may be
     # used; threads beyond the share slow each other down.
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        if quota != "max":
-            count = min(count, max(1, round(int(quota) / int(period))))
+        quota, period = _CPU_QUOTA.read_text(encoding="utf-8").split()[:2]
+        share = _visible_cpus() if quota == "max" else max(1, round(int(quota) / int(period)))
     except (OSError, ValueError):
-        return count
-    return count
+        return _visible_cpus()
+    return min(_visible_cpus(), share)
+
+
+def _visible_cpus() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
 
 
 def setup() -> None:

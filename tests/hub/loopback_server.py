@@ -1,0 +1,243 @@
+"""Loopback servers: plain files that misbehave on request, and a model hub of stand-ins.
+
+They answer on 127.0.0.1 only and count what they send, so that a test can prove that a client
+stopped early, resumed, or did not ask at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass
+class Resource:
+    """One address: what it answers, and how badly.
+
+    Attributes:
+        content: the body.
+        headers: sent with it.
+        status: sent instead of 200, with the content as the body of the error.
+        cuts: for each answer in turn, the number of bytes after which the line is cut; answers
+            after the last entry are whole.
+        ranges: whether `Range` is honoured.
+        etag: `ETag`; none is sent when empty.
+        pause: seconds to wait between blocks of 64 KiB.
+    """
+
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    cuts: list[int] = field(default_factory=list)
+    ranges: bool = True
+    etag: str = ""
+    pause: float = 0.0
+
+
+class Server:
+    """A file server on a free port of 127.0.0.1; use it as a context manager.
+
+    Attributes:
+        resources: by path, with the leading slash; may be changed while it runs.
+        sent: bytes of body sent, by path.
+        requests: (method, path, Range header or "") in order of arrival.
+    """
+
+    def __init__(self, resources: dict[str, Resource] | None = None) -> None:
+        self.resources = resources or {}
+        self.sent: Counter[str] = Counter()
+        self.requests: list[tuple[str, str, str]] = []
+        self._lock = threading.Lock()
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                owner._answer(self, body=True)
+
+            def do_HEAD(self) -> None:
+                owner._answer(self, body=False)
+
+            def log_message(self, *args: Any) -> None:
+                """Stay quiet."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def find(self, path: str) -> Resource | None:
+        return self.resources.get(path)
+
+    def _answer(self, handler: BaseHTTPRequestHandler, body: bool) -> None:
+        path = unquote(urlsplit(handler.path).path)
+        wanted = handler.headers.get("Range", "")
+        with self._lock:
+            self.requests.append((handler.command, path, wanted))
+            resource = self.find(path) or Resource(
+                b"{}", status=404, headers={"X-Error-Code": "EntryNotFound"}
+            )
+            cut = resource.cuts.pop(0) if resource.cuts and body else None
+        content, status, extra = _slice(resource, wanted, handler.headers.get("If-Range", ""))
+        handler.send_response(status)
+        for name, value in {**resource.headers, **extra}.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        if body:
+            self._send(handler, path, content, cut, resource.pause)
+
+    def _send(
+        self,
+        handler: BaseHTTPRequestHandler,
+        path: str,
+        content: bytes,
+        cut: int | None,
+        pause: float,
+    ) -> None:
+        for start in range(0, len(content), 1 << 16):
+            block = content[start : start + (1 << 16)]
+            if cut is not None:
+                block = block[: max(0, cut - start)]
+            try:
+                handler.wfile.write(block)
+                handler.wfile.flush()
+            except OSError:  # the client has heard enough
+                handler.close_connection = True
+                return
+            with self._lock:
+                self.sent[path] += len(block)
+            if cut is not None and start + (1 << 16) >= cut:
+                break
+            if pause:
+                time.sleep(pause)
+        if cut is not None:
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
+
+
+def _slice(resource: Resource, wanted: str, if_range: str) -> tuple[bytes, int, dict[str, str]]:
+    """Return body, status and headers for a `Range` request."""
+    headers = {"ETag": resource.etag} if resource.etag else {}
+    match = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
+    if resource.status != 200 or not resource.ranges or match is None:
+        return resource.content, resource.status, headers
+    if if_range and if_range != resource.etag:
+        return resource.content, 200, headers
+    first, size = int(match[1]), len(resource.content)
+    if first >= size:
+        return b"", 416, {**headers, "Content-Range": f"bytes */{size}"}
+    last = min(int(match[2] or size - 1), size - 1)
+    span = f"bytes {first}-{last}/{size}"
+    return resource.content[first : last + 1], 206, {**headers, "Content-Range": span}
+
+
+class Hub(Server):
+    """A model hub: the folders given, under the ids given, for the unmodified client."""
+
+    def __init__(self, models: dict[str, Path]) -> None:
+        super().__init__()
+        self.models = models
+
+    def find(self, path: str) -> Resource | None:
+        if path == "/api/models":
+            return _json([{"id": name} for name in self.models])
+        for name, folder in self.models.items():
+            api = f"/api/models/{name}"
+            if path == api or path.startswith(f"{api}/revision/"):
+                return self._info(name, folder)
+            if path.startswith(f"{api}/tree/"):
+                return _json([_entry(file) for file in _files(folder)])
+            match = re.fullmatch(rf"/{re.escape(name)}/resolve/[^/]+/(.+)", path)
+            if match and (folder / match[1]).is_file():
+                return _file(folder / match[1], _commit(folder))
+            if match:
+                return None
+        if path.startswith("/api/models/"):
+            missing = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
+            return Resource(b'{"error": "Repository not found"}', missing, 404)
+        return super().find(path)
+
+    def _info(self, name: str, folder: Path) -> Resource:
+        siblings = [{"rfilename": file.name} for file in _files(folder)]
+        return _json(
+            {"id": name, "modelId": name, "sha": _commit(folder), "siblings": siblings}
+            | {"private": False, "gated": False, "disabled": False, "tags": [], "downloads": 0}
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _commit(folder: Path) -> str:
+    digest = hashlib.sha1()
+    for file in _files(folder):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_lfs(file: Path) -> bool:
+    return file.suffix in (".safetensors", ".bin")
+
+
+def _git_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _entry(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    entry: dict[str, Any] = {"type": "file", "path": file.name, "size": len(content)}
+    entry["oid"] = _git_id(content)
+    if _is_lfs(file):
+        oid = hashlib.sha256(content).hexdigest()
+        entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def _file(file: Path, commit: str) -> Resource:
+    content = file.read_bytes()
+    etag = hashlib.sha256(content).hexdigest() if _is_lfs(file) else _git_id(content)
+    headers = {
+        "X-Repo-Commit": commit,
+        "Accept-Ranges": "bytes",
+        "X-Linked-Etag": f'"{etag}"',
+        "X-Linked-Size": str(len(content)),
+        "Content-Type": "application/octet-stream",
+    }
+    return Resource(content, headers, etag=f'"{etag}"')
+
+
+def _json(content: Any) -> Resource:
+    return Resource(json.dumps(content).encode(), {"Content-Type": "application/json"})
