@@ -401,12 +401,10 @@ def _from_folders(asset: Asset) -> bool:
     for folder in settings.current().sources:
         for candidate in sorted(folder.rglob(wanted)) if folder.is_dir() else ():
             if candidate.is_file() and candidate.stat().st_size == asset.bytes:
-                with files.replacing(asset.file) as temporary:
-                    shutil.copyfile(candidate, temporary)
-                    good = files.sha256(temporary) == asset.sha256
-                    if not good:
-                        continue
-                return True
+                if files.sha256(candidate) == asset.sha256:
+                    with files.replacing(asset.file) as temporary:
+                        shutil.copyfile(candidate, temporary)
+                    return True
     return False
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from xlhelpers import languages
 
-NEEDED = "en de nl fr es pt ru ar hi zh sw yo fi it cs uk ja ko vi th id tr pl el he ta bn ur am ha ig zu"
+NEEDED = """
+en de nl fr es pt ru ar hi zh sw yo fi it cs uk ja ko vi th id tr pl el he ta bn ur am ha ig zu
+"""
 
 
 def test_all_languages_of_the_course_are_there() -> None:
