@@ -58,6 +58,9 @@ EXTRAS: Dict[str, Tuple[str, ...]] = {
     "install": ("lab",),
 }
 
+# In an environment that is not ours these are never replaced while they will do.
+PROTECTED = ("numpy", "pandas", "torch")
+
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
 EXIT_NETWORK = 3
@@ -645,6 +648,7 @@ def try_lock(handle: Any) -> bool:
 def managed_python(extras: Sequence[str], venv: Optional[Path] = None) -> str:
     """The interpreter of our own .venv, made, filled or repaired if need be."""
     venv = venv or ROOT / ".venv"
+    fingerprint(extras)  # a damaged pyproject.toml is said before anything is made
     if fault(venv) is None and complete(venv, extras):
         note_other_python(venv)
         return str(venv_python(venv))
@@ -725,7 +729,8 @@ def present_python(extras: Sequence[str], words: str) -> str:
             # The tested versions of what is missing do not go with what is there: let pip choose,
             # but keep what the course uses directly, torch and numpy before all.
             say("  the tested versions do not fit here: letting pip choose those that do")
-            kept = {name: installed[name] for name, there in wanted.items() if there}
+            names = {*PROTECTED, *(name for name, there in wanted.items() if there)}
+            kept = {name: fit[name] for name in names if name in fit}
             pins.write_text(keep_versions(kept, {}), encoding="utf-8")
             install(sys.executable, extras, pins, log, no_torch)
     return sys.executable
@@ -740,8 +745,10 @@ def keep_versions(installed: Dict[str, str], tested: Dict[str, str]) -> str:
 # ------------------------------------------------------------------------------ hand over
 
 
-def hand_over(python: str, command: str, arguments: Sequence[str]) -> int:
-    """Run `python -m xlhelpers COMMAND ...` in place of this process (POSIX) or below it."""
+def hand_over(
+    python: str, command: str, arguments: Sequence[str], replace: bool = os.name != "nt"
+) -> int:
+    """Run `python -m xlhelpers COMMAND ...` in place of this process, or below it (Windows)."""
     environment = dict(os.environ)
     # Consoles with an old code page cannot print most of the languages taught here.
     environment.setdefault("PYTHONUTF8", "1")
@@ -751,7 +758,7 @@ def hand_over(python: str, command: str, arguments: Sequence[str]) -> int:
     call = [python, "-m", "xlhelpers", command, *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.name != "nt":
+    if replace:
         os.execve(python, call, environment)
     process = subprocess.Popen(call, env=environment)
     while True:

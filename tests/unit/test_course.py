@@ -1,0 +1,698 @@
+"""course.py: made-up projects with a pip that only pretends, in real virtual environments."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import venv as venv_module
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+BASE = getattr(sys, "_base_executable", None) or sys.executable
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+PYPROJECT = """[project]
+name = "xlhelpers"
+version = "0"
+dependencies = ["numpy>=2.1"]
+[project.optional-dependencies]
+lab = ["jupyterlab>=4"]
+dev = ["pytest>=8"]
+build = []
+"""
+
+# Logs what it was asked; "installs" by writing what a package leaves behind.
+PIP = """
+import os, sys, sysconfig, time
+args = sys.argv[1:]
+if args[0] == "config":
+    sys.exit(0)
+with open(os.environ["PIP_LOG"], "a") as log:
+    log.write(" ".join(args) + "\\n")
+time.sleep(float(os.environ.get("PIP_SLEEP", "0")))
+message = os.environ.get("PIP_FAILS")
+if message:
+    print(message)
+    sys.exit(1)
+site = sysconfig.get_paths()["purelib"]
+for name in ("numpy-2.4.6", "jupyterlab-4.6.6"):
+    folder = os.path.join(site, name + ".dist-info")
+    os.makedirs(folder, exist_ok=True)
+    open(os.path.join(folder, "RECORD"), "w").close()
+"""
+
+# Stands for `python -m xlhelpers`: says what it got, exits as the last argument says.
+PACKAGE = """
+import sys
+print("handed over:", *sys.argv[1:])
+last = sys.argv[-1]
+sys.exit(int(last[5:]) if last.startswith("exit=") else 0)
+"""
+
+
+class Project:
+    """A copy of course.py beside a tiny package, and a pip that only pretends."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.root = folder / "project"
+        self.log = folder / "pip.log"
+        self.venv = self.root / ".venv"
+        (self.root / "xlhelpers").mkdir(parents=True)
+        shutil.copy(root / "course.py", self.root)
+        (self.root / "pyproject.toml").write_text(PYPROJECT)
+        (self.root / "constraints.txt").write_text("# tested\nnumpy==2.4.6\njupyterlab==4.6.6\n")
+        (self.root / "xlhelpers" / "__init__.py").write_text("")
+        (self.root / "xlhelpers" / "__main__.py").write_text(PACKAGE)
+        fake = folder / "fake" / "pip"
+        fake.mkdir(parents=True)
+        (fake / "__init__.py").write_text("")
+        (fake / "__main__.py").write_text(PIP)
+        unset = (
+            "CONDA_PREFIX",
+            "VIRTUAL_ENV",
+            "PIP_INDEX_URL",
+            "PIP_NO_INDEX",
+            "COLAB_RELEASE_TAG",
+        )
+        self.environment = {k: v for k, v in os.environ.items() if k not in unset}
+        self.environment |= {
+            "PYTHONPATH": str(fake.parent),
+            "PIP_LOG": str(self.log),
+            "PIP_NO_INDEX": "1",  # no index is asked, so no network is needed
+        }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start course.py with the Python outside all virtual environments."""
+        line = [BASE, str(self.root / "course.py"), *arguments]
+        pipe = subprocess.PIPE
+        variables = {**self.environment, **environment}
+        return subprocess.Popen(
+            line, stdout=pipe, stderr=pipe, env=variables, text=True, cwd=self.root.parent
+        )
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """Run course.py to its end: exit status, stdout, stderr."""
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def pip_calls(self) -> list[str]:
+        """What pip was asked so far."""
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def make_venv(self) -> Path:
+        """A real virtual environment, quickly: without pip, which is pretended anyway."""
+        venv_module.EnvBuilder(symlinks=os.name != "nt").create(self.venv)
+        return self.venv
+
+
+@pytest.fixture
+def project(tmp_path: Path, root: Path) -> Project:
+    return Project(tmp_path, root)
+
+
+def load(file: Path) -> ModuleType:
+    """course.py as a module of its own."""
+    spec = importlib.util.spec_from_file_location("course_under_test", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def course(project: Project, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The project's course.py, loaded."""
+    for name in ("CONDA_PREFIX", "PIP_INDEX_URL", "PIP_NO_INDEX", "XL_TORCH_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    return load(project.root / "course.py")
+
+
+@pytest.fixture
+def installed(project: Project, course: ModuleType) -> Path:
+    """A .venv as a complete installation leaves it."""
+    venv = project.make_venv()
+    packages = course.site_packages(venv, VERSION)
+    for name in ("numpy-2.4.6", "jupyterlab-4.6.6"):
+        (packages / f"{name}.dist-info").mkdir()
+        (packages / f"{name}.dist-info" / "RECORD").write_text("")
+    course.write_stamp(venv, ["lab"])
+    return venv
+
+
+# ------------------------------------------------------------------------------ as a whole
+
+
+def test_first_run_installs_second_installs_nothing(project: Project) -> None:
+    status, out, err = project.run("run", "01", "--stamp")
+    assert (status, out.strip()) == (0, "handed over: run 01 --stamp"), err
+    assert "Making .venv" in err and "Traceback" not in err
+    (call,) = project.pip_calls()
+    assert "constraints.txt" in call and f"-e {project.root}[lab]" in call
+    assert json.loads((project.venv / ".course-stamp.json").read_text())["extras"] == ["lab"]
+
+    status, out, err = project.run("run", "04")
+    assert (status, out.strip(), err) == (0, "handed over: run 04", "")
+    assert len(project.pip_calls()) == 1
+
+
+def test_second_run_starts_at_once(project: Project, installed: Path, course: ModuleType) -> None:
+    def seconds(call: Callable[[], Any]) -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    line = [str(course.venv_python(installed)), "-m", "xlhelpers", "run"]
+    direct = min(
+        seconds(lambda: subprocess.run(line, cwd=project.root, capture_output=True, check=True))
+        for _ in range(3)
+    )
+    through = min(seconds(lambda: project.run("run")) for _ in range(3))
+    assert project.pip_calls() == []
+    assert through - direct < 0.5
+
+
+@pytest.mark.parametrize("status", [0, 1, 7])
+def test_exit_status_is_passed_on(project: Project, installed: Path, status: int) -> None:
+    assert project.run("lab", f"exit={status}")[0] == status
+
+
+def test_exit_status_is_passed_on_without_exec(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
+    monkeypatch.chdir(project.root)
+    assert course.hand_over(sys.executable, "run", ["exit=5"], replace=False) == 5  # as on Windows
+
+
+def test_more_packages_are_added_for_a_command_that_needs_them(
+    project: Project, installed: Path
+) -> None:
+    status, out, err = project.run("test", "-k", "x")
+    assert (status, out.strip()) == (0, "handed over: test -k x")
+    assert "Installing what is missing" in err
+    assert project.pip_calls()[0].endswith("[dev,lab] --disable-pip-version-check")
+    project.run("lab")  # what was added stays: the next command finds all it needs
+    assert len(project.pip_calls()) == 1
+
+
+def test_no_network_is_said_at_once(project: Project) -> None:
+    start = time.monotonic()
+    status, out, err = project.run(
+        "lab", PIP_NO_INDEX="", PIP_INDEX_URL="http://127.0.0.1:9/simple"
+    )
+    assert status == 3 and out == ""
+    assert err.startswith("No network: 127.0.0.1 cannot be reached")
+    assert "Traceback" not in err and time.monotonic() - start < 5
+    assert project.pip_calls() == [] and not project.venv.exists()
+
+
+def test_a_network_that_goes_while_pip_works(project: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        index = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        status, _, err = project.run(
+            "lab", PIP_NO_INDEX="", PIP_INDEX_URL=index, PIP_FAILS="NewConnectionError(...)"
+        )
+    assert status == 3 and "No network" in err and "Traceback" not in err
+    assert not (project.venv / ".course-stamp.json").exists()
+
+
+def test_offline_is_fine_once_installed(project: Project, installed: Path) -> None:
+    status, _, err = project.run("lab", PIP_NO_INDEX="", PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    assert (status, err) == (0, "")
+
+
+def test_a_failed_installation_is_taken_up_again(project: Project) -> None:
+    status, _, err = project.run("lab", PIP_FAILS="ERROR: something odd")
+    assert status == 1 and "something odd" in err and "install.log" in err
+    status, _, err = project.run("lab")
+    assert status == 0 and "Installing what is missing in .venv" in err
+
+
+def test_two_at_once_install_once(project: Project) -> None:
+    first, second = project.start("lab", PIP_SLEEP="2"), project.start("run", PIP_SLEEP="2")
+    (_, one), (_, two) = first.communicate(timeout=120), second.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 0), one + two
+    assert len(project.pip_calls()) == 1
+    assert (one + two).count("waiting for it to finish") == 1
+
+
+def test_usage(project: Project) -> None:
+    assert project.run("fly")[0] == 2
+    assert "lab" in project.run("fly")[2]
+    status, out, _ = project.run("--help")
+    assert status == 0 and "course.py doctor" in out
+    assert project.run()[0] == 2
+
+
+def test_doctor_installs_nothing(project: Project) -> None:
+    status, out, _ = project.run("doctor")
+    assert (status, out.strip()) == (0, "handed over: doctor")
+    assert not project.venv.exists() and project.pip_calls() == []
+
+
+# ------------------------------------------------------------------------------ broken .venv
+
+
+def half_made(venv: Path, course: ModuleType) -> None:
+    (venv / "pyvenv.cfg").unlink()
+
+
+def python_gone(venv: Path, course: ModuleType) -> None:
+    python = course.venv_python(venv)
+    python.unlink()
+    if os.name != "nt":
+        python.symlink_to(venv / "no-such-python")
+
+
+def python_does_not_start(venv: Path, course: ModuleType) -> None:
+    python = course.venv_python(venv)
+    python.unlink()
+    python.write_text("not a program")
+    python.chmod(0o755)
+
+
+def other_minor_version(venv: Path, course: ModuleType) -> None:
+    stamp = venv / course.STAMP
+    stamp.write_text(stamp.read_text().replace(f'"{VERSION}"', '"3.99"'))
+
+
+def other_minor_without_stamp(venv: Path, course: ModuleType) -> None:
+    (venv / course.STAMP).unlink()
+    packages = course.site_packages(venv, VERSION)
+    packages.rename(packages.with_name("elsewhere"))
+
+
+def moved(venv: Path, course: ModuleType) -> None:
+    stamp = venv / course.STAMP
+    told = json.loads(stamp.read_text())
+    stamp.write_text(json.dumps({**told, "venv": str(venv.parent.parent / "old" / ".venv")}))
+
+
+def moved_without_stamp(venv: Path, course: ModuleType) -> None:
+    (venv / course.STAMP).unlink()
+    file = venv / "pyvenv.cfg"
+    lines = [x for x in file.read_text().splitlines() if not x.startswith("command")]
+    lines.append(f"command = python3 -m venv {venv.parent.parent / 'old' / '.venv'}")
+    file.write_text("\n".join(lines))
+
+
+def interrupted(venv: Path, course: ModuleType) -> None:
+    (venv / course.STAMP).unlink()
+    (course.site_packages(venv, VERSION) / "numpy-2.4.6.dist-info" / "RECORD").unlink()
+
+
+def interrupted_replacement(venv: Path, course: ModuleType) -> None:
+    (venv / course.STAMP).unlink()
+    (course.site_packages(venv, VERSION) / "~orch").mkdir()
+
+
+def no_pip(venv: Path, course: ModuleType) -> None:
+    (venv / course.STAMP).unlink()
+
+
+DAMAGE = {
+    half_made: "half made",
+    python_gone: "Python is missing",
+    python_does_not_start: "does not start",
+    other_minor_version: "filled with Python 3.99",
+    moved: "was moved here from",
+    moved_without_stamp: "was moved here from",
+    interrupted: "interrupted (numpy)",
+    interrupted_replacement: "interrupted (~orch)",
+    no_pip: "no pip",
+}
+if os.name != "nt":  # there, the folder's name tells no version
+    DAMAGE[other_minor_without_stamp] = "made with another Python"
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
+def test_a_broken_venv_is_noticed(
+    course: ModuleType, installed: Path, damage: Callable[[Path, ModuleType], None]
+) -> None:
+    assert course.fault(installed) is None and course.complete(installed, ["lab"])
+    damage(installed, course)
+    assert DAMAGE[damage] in course.fault(installed)
+
+
+@pytest.mark.parametrize("damage", [python_gone, interrupted], ids=lambda d: d.__name__)
+def test_a_broken_venv_is_repaired(
+    project: Project,
+    course: ModuleType,
+    installed: Path,
+    damage: Callable[[Path, ModuleType], None],
+) -> None:
+    damage(installed, course)
+    (installed / "left-over").write_text("")
+    status, out, err = project.run("run", "01")
+    assert (status, out.strip()) == (0, "handed over: run 01"), err
+    assert ".venv cannot be used, since" in err and "Traceback" not in err
+    assert not (installed / "left-over").exists() and course.fault(installed) is None
+    assert list(project.root.glob(".venv-old-*")) == []
+
+
+def test_a_removed_or_replaced_package_is_put_back(
+    project: Project, course: ModuleType, installed: Path
+) -> None:
+    packages = course.site_packages(installed, VERSION)
+    (packages / "numpy-2.4.6.dist-info").rename(packages / "numpy-9.9.dist-info")
+    assert not course.complete(installed, ["lab"]) and course.fault(installed) is None
+
+
+def test_a_folder_that_is_no_venv_is_left_alone(project: Project) -> None:
+    project.venv.mkdir()
+    (project.venv / "thesis.txt").write_text("dear to someone")
+    status, _, err = project.run("lab")
+    assert status == 1 and "no virtual environment" in err and "Traceback" not in err
+    assert (project.venv / "thesis.txt").exists()
+
+
+def test_a_folder_that_cannot_be_written_to(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> Iterator[None]:
+        raise PermissionError(13, "Permission denied", "/locked/.course.lock")
+
+    monkeypatch.setattr(course, "prepare", refuse)
+    assert course.main(["lab"]) == 1
+    assert "/locked/.course.lock" in capsys.readouterr().err
+
+
+def test_system_python_without_ensurepip(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = b"The virtual environment was not created ... ensurepip is not available."
+    failed = subprocess.CompletedProcess([], 1, stdout=answer)
+    monkeypatch.setattr(course.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(course.Trouble, match=f"apt install python{VERSION}-venv"):
+        course.make_venv(tmp_path / ".venv")
+
+
+# ------------------------------------------------------------------------------ Python, paths
+
+
+def test_parses_on_an_old_python(root: Path) -> None:
+    source = (root / "course.py").read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 8))
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {a.name.split(".")[0] for n in top if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module.split(".")[0] for n in top if isinstance(n, ast.ImportFrom) and n.module}
+    assert names <= set(sys.stdlib_module_names) - {"tomllib"}
+
+
+def test_an_old_python_is_told_so(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(course.shutil, "which", lambda name: name if "3.12" in name else None)
+    advice = course.python_advice((3, 8, 18))
+    assert "needs Python 3.11 or newer" in advice and "python3.12 course.py lab" in advice
+    monkeypatch.setattr(course.shutil, "which", lambda name: None)
+    assert "python.org" in course.python_advice((3, 10, 1))
+    assert course.python_advice((3, 11, 0)) is None and course.python_advice((4, 0, 0)) is None
+    monkeypatch.setattr(course.sys, "version_info", (3, 8, 18, "final", 0))
+    assert course.main(["lab"]) == 1
+    assert "this is Python 3.8.18" in capsys.readouterr().err
+
+
+def test_paths_on_each_system(course: ModuleType) -> None:
+    venv = Path("x")
+    assert course.venv_python(venv, windows=True) == venv / "Scripts" / "python.exe"
+    assert course.venv_python(venv, windows=False) == venv / "bin" / "python"
+    assert course.site_packages(venv, "3.12", windows=True) == venv / "Lib" / "site-packages"
+    unix = course.site_packages(venv, "3.12", windows=False)
+    assert unix == venv / "lib" / "python3.12" / "site-packages"
+
+
+# ------------------------------------------------------------------------------ environments
+
+
+def use(monkeypatch: pytest.MonkeyPatch, prefix: str, base: str, **environ: str) -> None:
+    """Pretend that Python runs in an environment."""
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.setattr(sys, "base_prefix", base)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_which_environment_is_used(
+    course: ModuleType, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "installed_here", lambda: False)
+    use(monkeypatch, "/usr", "/usr")
+    assert course.environment_in_use() is None
+    use(monkeypatch, "/home/me/other", "/usr")
+    assert "/home/me/other" in course.environment_in_use()
+    use(monkeypatch, str(project.venv), "/usr")
+    assert course.environment_in_use() is None
+    use(monkeypatch, "/opt/conda", "/opt/conda", CONDA_PREFIX="/opt/conda/envs/else")
+    assert course.environment_in_use() is None
+    use(monkeypatch, "/opt/c/envs/nlp", "/opt/c/envs/nlp", CONDA_PREFIX="/opt/c/envs/nlp")
+    assert course.environment_in_use() == "the conda environment nlp"
+    use(monkeypatch, "/opt/c", "/opt/c", CONDA_PREFIX="/opt/c", CONDA_DEFAULT_ENV="base")
+    assert course.environment_in_use() is None
+    monkeypatch.setattr(course, "installed_here", lambda: True)
+    assert course.environment_in_use() is not None
+
+
+def test_colab_is_recognised(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "/usr", "/usr", COLAB_RELEASE_TAG="release-colab")
+    assert course.environment_in_use() == "the Python of Colab"
+
+
+def test_the_folder_itself_does_not_count_as_installed(
+    course: ModuleType, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(project.root))
+    assert not course.installed_here()
+
+
+class Hosted:
+    """An environment in use: what is there, and the constraints that pip was given."""
+
+    def __init__(self, course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.given: list[dict[str, str]] = []
+        self.fails = 0
+        self.course = course
+        self.packages = {"numpy": "2.1.3", "torch": "2.11.0+cu128", "jupyterlab": "4.2"}
+        monkeypatch.setattr(course, "installed_packages", lambda: self.packages)
+        monkeypatch.setattr(course, "installed_here", lambda: False)
+        monkeypatch.setattr(course, "need_network", lambda python: None)
+        monkeypatch.setattr(course, "install", self.install)
+
+    def install(
+        self, python: str, extras: tuple[str, ...], pins: Path, log: Path, torch: bool
+    ) -> None:
+        assert python == sys.executable and not torch
+        self.given.append(self.course.read_constraints(pins.read_text()))
+        if len(self.given) <= self.fails:
+            raise self.course.Conflict("they do not go together")
+
+
+def test_nothing_that_is_there_is_replaced(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Hosted(course, monkeypatch)
+    assert course.present_python(("dev", "lab"), "Colab") == sys.executable
+    (pins,) = there.given
+    assert pins == {"numpy": "2.1.3", "torch": "2.11.0+cu128", "jupyterlab": "4.2"}
+
+
+def test_what_is_there_stays_also_when_the_tested_set_does_not_fit(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Hosted(course, monkeypatch)
+    there.packages["markupsafe"] = "1.0"
+    there.fails = 1
+    course.present_python(("dev", "lab"), "Colab")
+    assert there.given[0]["markupsafe"] == "1.0"
+    assert there.given[1] == {"numpy": "2.1.3", "torch": "2.11.0+cu128", "jupyterlab": "4.2"}
+
+
+def test_a_package_that_is_too_old_is_replaced_by_the_tested_one(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Hosted(course, monkeypatch)
+    there.packages["numpy"] = "1.26.4"
+    course.present_python((), "the conda environment x")
+    assert there.given[0]["numpy"] == "2.4.6"
+
+
+# ------------------------------------------------------------------------------ versions
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("numpy>=2.1", True),
+        ("numpy>=2.10", False),
+        ("NumPy", True),
+        ("torch>=2.11", True),
+        ("ray[serve]>=2.40", False),
+        ("scikit_learn>=1.6", True),
+        ("scikit-learn>=1.6.0", True),
+        ("scikit-learn>=1.6.1", False),
+    ],
+)
+def test_satisfied(course: ModuleType, requirement: str, expected: bool) -> None:
+    there = {"numpy": "2.4.6", "torch": "2.13.0+cpu", "scikit-learn": "1.6"}
+    assert course.satisfied(requirement, there) is expected
+
+
+def test_only_another_set_of_packages_changes_the_fingerprint(
+    course: ModuleType, project: Project
+) -> None:
+    file = project.root / "pyproject.toml"
+    before = course.fingerprint(["lab"])
+    file.write_text("# a comment\n" + file.read_text())
+    assert course.fingerprint(["lab"]) == before
+    assert course.fingerprint(["dev", "lab"]) != before
+    file.write_text(file.read_text().replace("numpy>=2.1", "numpy>=2.2"))
+    assert course.fingerprint(["lab"]) != before
+    now = course.fingerprint(["lab"])
+    (project.root / "constraints.txt").write_text("numpy==2.4.7\n")
+    assert course.fingerprint(["lab"]) != now
+
+
+def test_damaged_pyproject_is_a_sentence(project: Project) -> None:
+    (project.root / "pyproject.toml").write_text("[project\n")
+    status, _, err = project.run("lab")
+    assert status == 1 and "git checkout pyproject.toml" in err and "Traceback" not in err
+
+
+def test_tested_set_covers_the_package(root: Path) -> None:
+    course = load(root / "course.py")
+    pins = course.constraints()
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extra in ("lab", "dev", "build"):
+        wanted += project["optional-dependencies"][extra]
+    assert [line for line in wanted if not course.satisfied(line, pins)] == []
+    assert all(">=" in line and "<" not in line for line in wanted)
+
+
+def test_tested_set_is_portable(root: Path) -> None:
+    lines = (root / "constraints.txt").read_text().splitlines()
+    assert lines[0].startswith("#") and len(lines) > 100
+    odd = [x for x in lines[1:] if not x.partition("==")[2] or set(x) & set("+@/ :;")]
+    assert odd == []
+
+
+# ------------------------------------------------------------------------------ pip, network
+
+
+def test_reachable(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    start = time.monotonic()
+    assert not course.reachable("http://127.0.0.1:9/simple")
+    assert time.monotonic() - start < 2
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert course.reachable(f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+    assert course.reachable("file:///somewhere/simple")
+
+
+def test_reachable_gives_up_on_a_name_server_that_is_silent(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course.socket, "create_connection", lambda *_, **__: time.sleep(30))
+    start = time.monotonic()
+    assert not course.reachable("https://nowhere.invalid/simple", seconds=0.2)
+    assert time.monotonic() - start < 3
+
+
+def test_where_torch_comes_from(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(course.sys, "platform", "linux")
+    assert course.torch_index() == course.TORCH_INDEX
+    monkeypatch.setenv("XL_TORCH_INDEX", "none")
+    assert course.torch_index() is None
+    monkeypatch.setenv("XL_TORCH_INDEX", "http://127.0.0.1/cpu")
+    assert course.torch_index() == "http://127.0.0.1/cpu"
+    monkeypatch.delenv("XL_TORCH_INDEX")
+    monkeypatch.setattr(course.platform, "machine", lambda: "aarch64")
+    assert course.torch_index() is None
+    monkeypatch.setattr(course.sys, "platform", "win32")
+    assert course.torch_index() is None
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_cpu_build_is_tried_first_and_is_no_condition(
+    course: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    calls: list[str] = []
+
+    def pip(python: str, arguments: list[str], log: Path) -> tuple[int, str]:
+        calls.append(" ".join(arguments))
+        return (1 if "--index-url" in arguments else 0), ""
+
+    pins = tmp_path / "pins.txt"
+    pins.write_text("torch==2.13.0\n")
+    monkeypatch.setattr(course, "run_pip", pip)
+    monkeypatch.setattr(course, "torch_index", lambda: "https://cpu.invalid")
+    monkeypatch.setattr(course, "reachable", lambda url: answers)
+    course.install("python", ["lab"], pins, tmp_path / "log", torch=True)
+    first = [call for call in calls if "--no-deps" in call]
+    assert len(first) == answers and len(calls) == 1 + answers
+    assert "-c" in calls[-1] and calls[-1].endswith("[lab]")
+    assert all("https://cpu.invalid torch==2.13.0" in call for call in first)
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("WARNING: Retrying ... NewConnectionError('x')", "No network"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "no torch==2.13.0 for Python"),
+        ("error: externally-managed-environment", "belongs to the system"),
+        ("ERROR: ResolutionImpossible: see", "pip could not install"),
+        ("", "pip could not install"),
+    ],
+)
+def test_pips_failures_become_sentences(
+    course: ModuleType, tmp_path: Path, output: str, expected: str
+) -> None:
+    trouble = course.explain_pip(output, "https://pypi.org/simple", tmp_path / "log")
+    assert expected in str(trouble)
+
+
+def test_only_versions_that_do_not_fit_are_tried_again(course: ModuleType, tmp_path: Path) -> None:
+    def kind(output: str) -> type:
+        return type(course.explain_pip(output, "https://pypi.org/simple", tmp_path / "log"))
+
+    assert kind("ERROR: ResolutionImpossible") is course.Conflict
+    assert kind("ERROR: No matching distribution found for x==1") is course.Conflict
+    assert kind("No space left on device") is course.Trouble
+
+
+def test_index_that_pip_will_ask(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def config(text: bytes) -> None:
+        told = subprocess.CompletedProcess([], 0, stdout=text)
+        monkeypatch.setattr(course.subprocess, "run", lambda *_, **__: told)
+
+    config(b"global.timeout='5'\n")
+    assert course.pip_index("python") == course.DEFAULT_INDEX
+    config(b"global.index-url='https://mirror.invalid/simple'\n")
+    assert course.pip_index("python") == "https://mirror.invalid/simple"
+    config(b"global.no-index='true'\n")
+    assert course.pip_index("python") is None
+    monkeypatch.setenv("PIP_INDEX_URL", "https://own.invalid/simple")
+    assert course.pip_index("python") == "https://own.invalid/simple"
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert course.pip_index("python") is None
+
+
+def test_ci_runs_what_a_learner_runs(root: Path) -> None:
+    lines = (root / ".ci" / "run").read_text().splitlines()
+    assert lines[-1] == "exec python3 course.py test"
+    assert "python course.py test" in (root / ".github" / "workflows" / "ci.yml").read_text()
