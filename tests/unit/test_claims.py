@@ -319,6 +319,7 @@ def test_marker_without_a_measurement() -> None:
         ("Use `rtol=0.01` and $\\alpha = 0.7$.\n\n```python\nx = 0.5\n```", []),
         ("See [this](https://example.org/1.5/x) and https://example.org/2.5.", []),
         ("![30 % of words](x.png)", ["30 %"]),
+        ("Needs Python 3.11; text under CC BY-SA 4.0.", []),
     ],
 )
 def test_unmarked_numbers(text: str, numbers: list[str]) -> None:
