@@ -16,10 +16,9 @@ environment is used and only what is missing is added to it.
 Variables: XL_TORCH_INDEX (where the CPU build of torch is looked for on Linux; "none" for the
 ordinary index), PIP_INDEX_URL, PIP_NO_INDEX with PIP_FIND_LINKS and so on as pip knows them.
 
-This file has to parse on an old Python, so that it can say that it is too old.
+This file has to run on an old Python (3.6), if only to say that it is too old; hence the old way
+of writing types.
 """
-
-from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -91,13 +90,19 @@ def python_advice(version: Tuple[int, ...]) -> Optional[str]:
     """The sentence for a Python that is too old, or None when it will do."""
     if tuple(version[:2]) >= MINIMUM:
         return None
-    found = [n for n in ("python3.13", "python3.12", "python3.11") if shutil.which(n)]
+    found = [n for n in ("python3.11", "python3.12", "python3.13") if starts(n)]
     if found:
         remedy = f"This machine has {found[0]}: run  {found[0]} course.py lab"
     else:
         remedy = "Install a newer one from https://www.python.org/downloads/ and run it again."
     running = ".".join(str(part) for part in version[:3])
     return f"This course needs Python 3.11 or newer; this is Python {running}. {remedy}"
+
+
+def starts(name: str) -> bool:
+    """Whether a Python of this name is there and runs (version managers leave empty shells)."""
+    path = shutil.which(name)
+    return path is not None and interpreter_version(Path(path)) is not None
 
 
 def venv_python(venv: Path, windows: bool = os.name == "nt") -> Path:

@@ -165,6 +165,8 @@ def _client(
         record_timing=False,
         coalesce_streams=True,
         kernel_name="python3",
+        # ipykernel warns on every start that a connection within this machine is not encrypted
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(notebook.parent)}},
         on_notebook_start=started,
         on_cell_execute=lambda **_: progress.begin(),
