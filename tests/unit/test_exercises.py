@@ -27,7 +27,7 @@ import xlhelpers as xl
 from xlhelpers import exercises
 from xlhelpers.exercises import _progress, engine, panels, values
 from xlhelpers.exercises.engine import Option, Wrong
-from xlhelpers.exercises.predictions import Prediction
+from xlhelpers.exercises.prediction import Prediction
 
 # ── a small module of questions ──────────────────────────────────────────────────────────────────
 

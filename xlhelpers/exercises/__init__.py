@@ -18,9 +18,9 @@ from typing import Any
 from xlhelpers.exercises import _progress
 from xlhelpers.exercises.engine import Question
 from xlhelpers.exercises.panels import Panel
-from xlhelpers.exercises.predictions import Prediction
+from xlhelpers.exercises.prediction import Prediction
 
-_MACHINERY = {"engine", "panels", "predictions", "values"}
+_MACHINERY = {"engine", "panels", "prediction", "values"}
 
 __all__ = ["modules", "predictions", "progress", "questions"]
 
