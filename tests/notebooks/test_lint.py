@@ -246,8 +246,8 @@ FAULTS: list[tuple[str, str, Plant, str]] = [
     (
         "no_machine_paths",
         "html output",
-        _output(_shown(text_html='<a href="/work/x">x</a>')),
-        "/work/x",
+        _output(_shown(text_html='<a href="/mnt/x">x</a>')),
+        "/mnt/x",
     ),
     ("valid_file", "schema", _set("cells", 5, "outputs", value="x"), "not a valid notebook"),
     ("valid_file", "kernel", _set("metadata", "kernelspec", "name", value="venv"), "kernel"),
