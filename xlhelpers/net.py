@@ -23,7 +23,8 @@ from xlhelpers.errors import CourseError
 if TYPE_CHECKING:
     import requests
 
-CHUNK = 1 << 16
+# What arrives in less than a chunk before a cut is lost, so chunks are small.
+CHUNK = 1 << 14
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 # Attempts in a row that may bring nothing before we give up. An attempt that brought
 # bytes starts the count afresh: a slow, shaky line still gets there.
@@ -87,10 +88,11 @@ def collect(
         DownloadError: the file could not be had; what has arrived stays in `part`.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
-    fruitless = 0
+    fruitless = furthest = 0
     while True:
         before = _size(part)
         if expected is not None and before == expected:
+            part.touch()
             return
         # Without a known size nobody will compare a checksum: then only bytes whose version
         # the server can confirm are worth continuing.
@@ -102,13 +104,17 @@ def collect(
         try:
             return _attempt(url, part, before, expected, lines)
         except _Retry as error:
-            fruitless = 0 if _size(part) > before else fruitless + 1
+            # Only bytes beyond all that earlier attempts had count as gain: a server that
+            # makes us begin again and again would otherwise keep us here for ever.
+            gained = _size(part) > max(before, furthest)
+            furthest = max(before, furthest, _size(part))
+            fruitless = 0 if gained else fruitless + 1
             if fruitless >= FRUITLESS_ATTEMPTS:
                 raise DownloadError(
                     f"the download of {url} failed: {error}",
                     "check the network and run this again: it carries on where it stopped",
                 ) from error
-            time.sleep(0.1 * 2**fruitless)
+            _wait(0.1 * 2**fruitless)
 
 
 def discard(part: Path) -> None:
@@ -121,7 +127,12 @@ def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Line
     with _open(url, part, start) as response:
         start = _accept(response, part, start)
         length = response.headers.get("Content-Length")
-        total = expected if expected is not None else start + int(length) if length else None
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            length = None  # counts the compressed bytes; we asked for none such
+        total = start + int(length) if length else expected
+        if expected not in (None, total):
+            discard(part)
+            raise _changed(url, expected, total)
         if lines is not None and start == 0:
             lines.begin(part)  # the server may have begun anew
         with part.open("ab") as handle, _progress(url, total, start) as advance:
@@ -135,12 +146,17 @@ def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Line
                     break
     size = _size(part)
     if expected is not None and size > expected:
-        raise DownloadError(
-            f"{url} sends more than the {expected} bytes that were agreed",
-            "the file behind this address has changed; please report it",
-        )
+        discard(part)
+        raise _changed(url, expected, size)
     if total is not None and size < total:
         raise _Retry(f"the line was cut after {size} of {total} bytes")
+
+
+def _changed(url: str, expected: int | None, found: int | None) -> DownloadError:
+    return DownloadError(
+        f"{url} has {found} bytes instead of {expected}",
+        "the file behind this address has changed; please report it",
+    )
 
 
 @contextmanager
@@ -228,6 +244,10 @@ def _progress(url: str, total: int | None, start: int) -> Iterator[Callable[[int
     name = urlsplit(url).path.rpartition("/")[2]
     with tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True) as bar:
         yield bar.update
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _size(part: Path) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from loopback_server import Server
+
 from xlhelpers import settings
 
 
