@@ -663,7 +663,7 @@ def managed_python(extras: Sequence[str], venv: Optional[Path] = None) -> str:
         if present and wrong is None and complete(venv, extras):
             return str(venv_python(venv))
         if wrong:
-            say(f".venv cannot be used, since {wrong}: making it anew.")
+            say(f".venv cannot be used, since {wrong}. It has to be made anew.")
         elif read_stamp(venv) and not unchanged(venv):
             say("Packages in .venv were changed or removed since the installation.")
         need_network(base_python())

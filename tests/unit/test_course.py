@@ -109,8 +109,9 @@ class Project:
         return process.returncode, out, err
 
     def pip_calls(self) -> list[str]:
-        """What pip was asked so far."""
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        """The installations that pip was asked for so far."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if line.startswith("install ")]
 
     def make_venv(self) -> Path:
         """A real virtual environment, quickly: without pip, which is pretended anyway."""

@@ -71,13 +71,16 @@ def quiet_environment(
 
 
 def kernel_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """As `environ`, for kernels: figures go inline, and this environment's kernel is taken.
+    """As `environ`, for kernels: figures go inline, and this checkout's helpers are imported.
 
     The reader's own IPython start-up files and record of exercises are left out of it.
     """
     kernel = dict(environ)
+    paths = [str(ROOT), kernel.get("PYTHONPATH", "")]
+    kernel["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
     kernel["MPLBACKEND"] = INLINE
     kernel["JUPYTER_PREFER_ENV_PATH"] = "1"
+    BUILD.mkdir(exist_ok=True)  # else IPython warns and takes a folder elsewhere
     kernel["IPYTHONDIR"] = str(BUILD / "ipython")
     kernel["XL_PROGRESS_FILE"] = str(BUILD / "progress.json")
     if kernel.get("XL_MODELS", "mini") == "mini":

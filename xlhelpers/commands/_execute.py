@@ -85,9 +85,11 @@ class Memory(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Poll until stopped; a process that has just ended counts nothing."""
-        while not self._stopped.wait(POLL_SECONDS):
+        """Poll until stopped, once at least; a process that has ended counts nothing."""
+        while True:
             self.peak = max(self.peak, resident(self.pid))
+            if self._stopped.wait(POLL_SECONDS):
+                break
 
     def stop(self) -> int:
         """End the watch; the largest size seen, in bytes."""
