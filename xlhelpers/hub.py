@@ -200,7 +200,7 @@ def model(
         raise HubError(f"there is no task {wanted!r}", f"the tasks are {', '.join(TASKS)}")
     folder = _folder(what, _MODEL_FILES, revision)
     _require_safetensors(what, folder)
-    loaded, report = _load(what, folder, wanted, new_head, config)
+    loaded, report = _load(what, folder, wanted, config)
     missing = _missing(loaded, wanted, report)
     if missing and not new_head:
         raise HubError(
@@ -266,36 +266,59 @@ def _mini_folder(role: Role) -> Path:
 
 
 def _hub_folder(checkpoint: str, patterns: list[str], revision: str) -> Path:
-    """Return the folder of a snapshot in the hub's cache, downloading what is missing."""
+    """Return the folder of a snapshot in the hub's cache, downloading what is missing.
+
+    What is in the cache is used as it is, without a request: a class of thirty does not hit
+    the hub's rate limit, and a checkpoint does not change in the middle of a course.
+    """
     from huggingface_hub import errors, snapshot_download
 
-    online = reachable()
-    how: dict[str, Any] = {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
+    how: dict[str, Any] = {
+        "revision": revision,
+        "allow_patterns": patterns,
+        "ignore_patterns": ["*/*"],
+    }
+    try:
+        cached = Path(snapshot_download(checkpoint, local_files_only=True, **how))
+        if _complete(cached, patterns):
+            return cached
+    except (OSError, ValueError, errors.HfHubHTTPError):
+        cached = None
+    if not reachable():
+        raise HubError(
+            f"{checkpoint} is not in the cache and the hub cannot be reached",
+            'connect once to fetch it, or work offline with xl.use("mini")',
+        )
     if not settings.current().progress:
         how["tqdm_class"] = _no_bar()
     try:
-        found = snapshot_download(checkpoint, revision=revision, local_files_only=not online, **how)
-    except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
-        gated = isinstance(error, errors.GatedRepoError)
-        raise HubError(
-            f"{checkpoint} asks for an agreement first"
-            if gated
-            else f"the hub has no model {checkpoint!r}",
-            "sign it on the hub and log in" if gated else f"check the id; roles: {_names()}",
-        ) from error
+        return Path(snapshot_download(checkpoint, **how))
+    except errors.GatedRepoError as error:
+        remedy = "sign the agreement on the model's page, then log in (hf auth login)"
+        raise HubError(f"{checkpoint} asks for an agreement first", remedy) from error
+    except errors.RepositoryNotFoundError as error:
+        remedy = f"check the id; roles: {', '.join(ROLES)}"
+        raise HubError(f"the hub has no model {checkpoint!r}", remedy) from error
     except errors.RevisionNotFoundError as error:
-        raise HubError(f"{checkpoint} has no revision {revision!r}", "check it") from error
+        remedy = "check the name of the branch, tag or commit"
+        raise HubError(f"{checkpoint} has no revision {revision!r}", remedy) from error
     except (OSError, ValueError, errors.HfHubHTTPError) as error:
-        if not online:
-            raise HubError(
-                f"{checkpoint} is not in the cache and the hub cannot be reached",
-                'connect once to fetch it, or work offline with xl.use("mini")',
-            ) from error
         raise HubError(
             f"{checkpoint} could not be fetched whole ({_first_line(error)})",
             "run this again: it carries on where it stopped",
         ) from error
-    return Path(found)
+
+
+def _complete(folder: Path, patterns: list[str]) -> bool:
+    """Whether a cached snapshot has what is asked of it: some vocabulary, or all weights."""
+    if patterns is _TOKENIZER_FILES:
+        kinds = ("tokenizer.json", "vocab.*", "*.model", "*.spm")
+        return any(file.is_file() for kind in kinds for file in folder.glob(kind))
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(_read_record(index).get("weight_map", {}).values())
+        return bool(shards) and all((folder / shard).is_file() for shard in shards)
+    return any(file.is_file() for file in folder.glob("*.safetensors"))
 
 
 def _trust_on_first_use(checkpoint: str, folder: Path) -> None:
@@ -385,7 +408,7 @@ def _require_safetensors(what: str | Path, folder: Path) -> None:
 
 
 def _load(
-    what: str | Path, folder: Path, task: str, new_head: bool, config: Mapping[str, Any]
+    what: str | Path, folder: Path, task: str, config: Mapping[str, Any]
 ) -> tuple[Any, Mapping[str, Any]]:
     import torch
     import transformers
@@ -402,14 +425,14 @@ def _load(
                 # A checkpoint in half precision would stay so, and CPUs compute that slowly
                 # or not at all.
                 dtype=torch.float32,
-                ignore_mismatched_sizes=new_head,
+                # Reported, and then refused by us in plain words.
+                ignore_mismatched_sizes=True,
                 **config,
             )
         except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise HubError(
                 f"{what!r} cannot be loaded for {task!r} ({_first_line(error)})",
-                "check that the checkpoint is of this kind; a new number of labels needs "
-                "new_head=True",
+                "check that the checkpoint is of this kind",
             ) from error
         except Exception as error:
             if type(error).__name__ != "SafetensorError":
@@ -457,10 +480,6 @@ def _no_bar() -> type:
     from tqdm.auto import tqdm
 
     return type("NoBar", (tqdm,), {"__init__": partialmethod(tqdm.__init__, disable=True)})
-
-
-def _names() -> str:
-    return ", ".join(ROLES)
 
 
 def _first_line(error: BaseException) -> str:

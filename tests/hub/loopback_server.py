@@ -181,10 +181,13 @@ class Hub(Server):
             return _json([{"id": name} for name in self.models])
         for name, folder in self.models.items():
             api = f"/api/models/{name}"
-            if path == api or path.startswith(f"{api}/revision/"):
-                return self._info(name, folder)
-            if path.startswith(f"{api}/tree/"):
+            asked = re.fullmatch(rf"{re.escape(api)}/(revision|tree)/(.+)", path)
+            if asked and asked[2] not in ("main", _commit(folder)):
+                return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
+            if asked and asked[1] == "tree":
                 return _json([_entry(file) for file in _files(folder)])
+            if asked or path == api:
+                return self._info(name, folder)
             match = re.fullmatch(rf"/{re.escape(name)}/resolve/[^/]+/(.+)", path)
             if match and (folder / match[1]).is_file():
                 return _file(folder / match[1], _commit(folder))
