@@ -14,11 +14,13 @@ import time
 import tomllib
 import venv as venv_module
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 BASE = getattr(sys, "_base_executable", None) or sys.executable
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -588,8 +590,24 @@ def test_tested_set_covers_the_package(root: Path) -> None:
 def test_tested_set_is_portable(root: Path) -> None:
     lines = (root / "constraints.txt").read_text().splitlines()
     assert lines[0].startswith("#") and len(lines) > 100
-    odd = [x for x in lines[1:] if not x.partition("==")[2] or set(x) & set("+@/ :;")]
-    assert odd == []
+    pins = [line for line in lines if not line.startswith("#")]
+    assert [x for x in pins if not x.partition("==")[2] or set(x) & set("+@/ :;")] == []
+    names = [line.partition("==")[0].lower() for line in pins]
+    assert names == sorted(names)
+
+
+def test_tested_set_admits_the_first_python_3_11(root: Path) -> None:
+    """Debian 12 has Python 3.11.2: a package that wants a later one would lock it out."""
+    course = load(root / "course.py")
+    pins = course.constraints()
+    unfit = {}
+    for distribution in metadata.distributions():
+        name = course.plain_name(distribution.metadata["Name"])
+        wanted = distribution.metadata["Requires-Python"]
+        if distribution.version.split("+")[0] == pins.get(name) and wanted:
+            if not SpecifierSet(wanted).contains("3.11.0"):
+                unfit[name] = wanted
+    assert unfit == {}
 
 
 # ------------------------------------------------------------------------------ pip, network
