@@ -248,7 +248,7 @@ def _folder(what: str | Path, patterns: list[str], revision: str | None) -> Path
                 "run the cells of the notebook that train it",
             )
     folder = _hub_folder(role.hub, patterns, revision or role.revision)
-    _trust_on_first_use(role.hub, folder)
+    _compare_checksums(role.hub, folder)
     return folder
 
 
@@ -321,12 +321,13 @@ def _complete(folder: Path, patterns: list[str]) -> bool:
     return any(file.is_file() for file in folder.glob("*.safetensors"))
 
 
-def _trust_on_first_use(checkpoint: str, folder: Path) -> None:
-    """Compare every file of a snapshot with what it was when we first saw that commit.
+def _compare_checksums(checkpoint: str, folder: Path) -> None:
+    """Compare every file of a snapshot with the hub's checksum, or else with our own record.
 
-    The hub's client notices a short file, not an altered one of the same size. At first sight
-    a file is compared with the hub's own checksum where the cache knows it (the name of the
-    blob: SHA-256 for weights, git's SHA-1 for small files); from then on with our record.
+    The hub's client notices a short file, not an altered one of the same size. Where the cache
+    is made of links, the name of a blob is the hub's checksum of it (SHA-256 for weights, git's
+    SHA-1 for small files). Where it is made of copies (Windows), the name tells nothing: then
+    we note what a file is at first sight of that commit, and trust that from then on.
 
     Raises:
         HubError: a file differs. It is not used, and the record stays.
@@ -337,29 +338,33 @@ def _trust_on_first_use(checkpoint: str, folder: Path) -> None:
     fresh: dict[str, str] = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         key = file.relative_to(folder).as_posix()
-        digest = files.sha256(file)
-        if known.get(key, digest) != digest or (key not in known and not _as_named(file, digest)):
+        good = _as_named(file)
+        if good is None:
+            digest = files.sha256(file)
+            good = known.get(key, digest) == digest
+            if key not in known:
+                fresh[key] = digest
+        if not good:
+            remove = f"{file.resolve()}" + (f" and {record}" if key in known else "")
             raise HubError(
                 f"{key} of {checkpoint} has been altered since it was downloaded",
-                f"remove {file.resolve()} and run this again: it is downloaded anew",
+                f"remove {remove}, then run this again: it is downloaded anew",
             )
-        if key not in known:
-            fresh[key] = digest
     if fresh:
         with files.lock(record.with_suffix(".lock")):
             merged = {**_read_record(record), **fresh}
             files.write_text(record, json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 
-def _as_named(file: Path, digest: str) -> bool:
-    """Whether a blob's content agrees with its name; True where the name tells nothing."""
+def _as_named(file: Path) -> bool | None:
+    """Whether a blob's content agrees with its name; None where the name tells nothing."""
     blob = file.resolve().name
     if re.fullmatch(r"[0-9a-f]{64}", blob):
-        return blob == digest
+        return blob == files.sha256(file)
     if re.fullmatch(r"[0-9a-f]{40}", blob):
         content = file.read_bytes()
         return blob == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    return True
+    return None
 
 
 def _read_record(file: Path) -> dict[str, Any]:
