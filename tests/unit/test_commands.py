@@ -354,7 +354,10 @@ def test_phases_of_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert unit.arguments[0] == "tests" and unit.arguments[-1] == "-x"
     assert "--nbval-lax" in books.arguments and str(book) in books.arguments
     assert lint.arguments[0].endswith(os.path.join("tests", "notebooks"))
-    assert unit.environment["XL_RECORDS"] == books.environment["XL_RECORDS"]
+    assert lint.environment["XL_RECORDS"] == books.environment["XL_RECORDS"]
+    assert unit.environment["XL_RECORDS"] != books.environment["XL_RECORDS"]
+    assert unit.environment["MPLBACKEND"] == "Agg"
+    assert unit.environment["HF_ENDPOINT"].startswith("http://127.0.0.1")
     assert books.environment["MPLBACKEND"].startswith("module://")
     assert books.environment["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in unit.environment  # loopback hubs answer in these
