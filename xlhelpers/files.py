@@ -12,8 +12,18 @@ from pathlib import Path
 from xlhelpers.errors import CourseError
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# Asked once: asking means setting it for a moment, which other threads would notice.
+_UMASK = _umask()
+
+
 class FileLockedError(CourseError):
-    """Another process holds a lock for longer than we are prepared to wait."""
+    """A lock cannot be had: another process keeps it, or its folder cannot be written."""
 
 
 def sha256(path: Path) -> str:
@@ -37,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes files that only their owner can read; a shared class-room folder
         # wants the ordinary permissions.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -59,11 +69,19 @@ def lock(path: Path, timeout: float = 600.0) -> Iterator[None]:
     """Hold the inter-process lock file `path` while the block runs.
 
     Raises:
-        FileLockedError: another process has held it for `timeout` seconds.
+        FileLockedError: another process has held it for `timeout` seconds, or the folder
+            cannot be written.
     """
     import filelock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise FileLockedError(
+            f"the folder {path.parent} cannot be written ({error.strerror})",
+            "name another one for downloads in XL_CACHE",
+        ) from error
     try:
         with filelock.FileLock(path, timeout=timeout):
             yield
@@ -72,9 +90,3 @@ def lock(path: Path, timeout: float = 600.0) -> Iterator[None]:
             f"another process has held {path.name} for {timeout:.0f} seconds",
             "wait for the other download to end, or stop the other kernel, and run this again",
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

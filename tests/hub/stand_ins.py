@@ -62,7 +62,7 @@ def build(folder: Path) -> dict[str, Path]:
     XLMRobertaForTokenClassification(tagger).save_pretrained(places[NER])
     unigram.save_pretrained(places[NER])
 
-    model.to(torch.float16).save_pretrained(places[HALF])
+    model.half().save_pretrained(places[HALF])
     unigram.save_pretrained(places[HALF])
 
     for name in (PICKLED, EMPTY):
