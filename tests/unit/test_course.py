@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 import venv as venv_module
@@ -627,10 +628,17 @@ def test_reachable(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reachable_gives_up_on_a_name_server_that_is_silent(
     course: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course.socket, "create_connection", lambda *_, **__: time.sleep(30))
+    over = threading.Event()
+
+    def silent(*_: Any, **__: Any) -> None:
+        over.wait(30)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(course.socket, "create_connection", silent)
     start = time.monotonic()
     assert not course.reachable("https://nowhere.invalid/simple", seconds=0.2)
     assert time.monotonic() - start < 3
+    over.set()
 
 
 def test_where_torch_comes_from(course: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
