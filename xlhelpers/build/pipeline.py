@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from xlhelpers import assets, languages, settings
+from xlhelpers import assets, datasets, languages, settings
 from xlhelpers.build import text, vectors
-
-LICENCE = "public domain"
 
 
 def vectors_step(language: str) -> str:
@@ -23,16 +22,34 @@ def vectors_step(language: str) -> str:
     assets.register(
         file,
         kind="shipped",
-        licence=LICENCE,
+        licence="public domain",
         origin=f"python3 course.py build vectors/{language}",
         note=f"{languages.get(language).name}: {source.title} ({source.asset})",
     )
     return f"{len(made):,} words × {made.dim}, {file.stat().st_size / 1e6:.2f} MB"
 
 
+def dictionaries_step() -> str:
+    """Check and register the dictionaries, which are written by hand, not derived."""
+    entries = 0
+    folder = settings.current().data / "dictionaries"
+    for file in sorted(folder.glob("en-*.tsv")):
+        code = file.stem.removeprefix("en-")
+        entries += len(datasets.parse_lexicon(file.read_text("utf-8"), code, file.name))
+        assets.register(
+            file,
+            kind="shipped",
+            licence="CC BY 4.0",
+            origin="written for this course",
+            note=f"English to {languages.get(code).name}",
+        )
+    return f"{entries:,} entries"
+
+
 def steps() -> dict[str, Callable[[], str]]:
     """Return every step by name, in the order in which they run."""
-    return {f"vectors/{code}": (lambda code=code: vectors_step(code)) for code in text.SOURCES}
+    vector_steps = {f"vectors/{code}": partial(vectors_step, code) for code in text.SOURCES}
+    return {**vector_steps, "dictionaries": dictionaries_step}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

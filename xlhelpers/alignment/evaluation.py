@@ -1,0 +1,181 @@
+"""Bilingual lexicon induction: how often the nearest target word is a translation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlhelpers.alignment.mapping import AlignmentError, Pairs
+from xlhelpers.alignment.retrieval import Retrieval, cosine_knn, csls_knn
+from xlhelpers.embeddings import WordVectors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Dictionary = Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One figure with its bootstrap interval, as shares of 1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        scores: by retrieval and metric: `scores["csls"]["P@1"]`.
+        words: test words that could be asked.
+        coverage: their share among all test words; a word is left out when it, or every
+            one of its translations, is missing from the vocabularies.
+        ranks: by retrieval, rank of the first right answer of each word; 0 for none found.
+        queries: the words behind `ranks`.
+    """
+
+    scores: dict[str, dict[str, Score]]
+    words: int
+    coverage: float
+    ranks: dict[str, NDArray[np.int64]]
+    queries: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a figure: retrieval, metric, value, low, high, words, coverage."""
+        import pandas as pd
+
+        rows = [
+            (retrieval, metric, score.value, score.low, score.high, self.words, self.coverage)
+            for retrieval, metrics in self.scores.items()
+            for metric, score in metrics.items()
+        ]
+        names = ["retrieval", "metric", "value", "low", "high", "words", "coverage"]
+        return pd.DataFrame(rows, columns=names)
+
+
+def evaluate(
+    source: WordVectors,
+    target: WordVectors,
+    dictionary: Dictionary,
+    train: Pairs | Iterable[str] = (),
+    retrieval: Sequence[Retrieval] = ("cosine", "csls"),
+    ks: Sequence[int] = (1, 5, 10),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Score two aligned vocabularies on a dictionary that the map was not learned from.
+
+    P@k is the share of test words with a right translation among the first k; any listed
+    translation counts. MRR is the mean of 1 / rank of the first right one, 0 beyond the
+    largest k. Intervals: 95 %, percentile bootstrap over test words (Efron, 1979).
+
+    Args:
+        source: aligned source vectors with rows of length 1 (`Mapping.apply`).
+        target: likewise.
+        dictionary: test words and their translations.
+        train: the pairs (or source words) that the map was learned from.
+        retrieval: `"cosine"`, `"csls"` or both.
+        ks: the k of P@k.
+        resamples: bootstrap samples.
+        seed: of the bootstrap.
+
+    Raises:
+        AlignmentError: a test word is among the training words, nothing can be asked, or
+            dimensions or arguments do not fit.
+    """
+    _refuse_leakage(dictionary, train)
+    if source.dim != target.dim:
+        raise AlignmentError(
+            f"the source has {source.dim} components and the target {target.dim}",
+            "align them first: Mapping.apply(source, target)",
+        )
+    if not ks or min(ks) < 1:
+        raise AlignmentError(f"ks is {tuple(ks)}", "choose whole numbers from 1, such as (1, 5)")
+    gold = _askable(source, target, dictionary)
+    ranks: dict[str, NDArray[np.int64]] = {}
+    scores: dict[str, dict[str, Score]] = {}
+    for kind in retrieval:
+        ranks[kind] = _ranks(source, target, gold, kind, min(max(ks), len(target)))
+        scores[kind] = _scores(ranks[kind], ks, resamples, seed)
+    return Evaluation(scores, len(gold), len(gold) / len(dictionary), ranks, tuple(gold))
+
+
+def bootstrap(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0) -> Score:
+    """Return the mean of independent values with its 95 % percentile interval.
+
+    Raises:
+        AlignmentError: no values.
+    """
+    if not len(values):
+        raise AlignmentError("there are no values to average")
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(values), (resamples, len(values)))
+    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+    return Score(float(values.mean()), float(low), float(high))
+
+
+def _refuse_leakage(dictionary: Dictionary, train: Pairs | Iterable[str]) -> None:
+    trained = {item if isinstance(item, str) else item[0] for item in train}
+    if leaked := sorted(trained & dictionary.keys()):
+        shown = ", ".join(leaked[:5]) + (", …" if len(leaked) > 5 else "")
+        raise AlignmentError(
+            f"{len(leaked)} test words are training words: {shown}",
+            'test on words that the map has not seen: lexicon(…, split="test")',
+        )
+
+
+def _askable(
+    source: WordVectors, target: WordVectors, dictionary: Dictionary
+) -> dict[str, NDArray[np.int64]]:
+    """Return, for each word that can be asked, the rows of its known translations."""
+    if isinstance(dictionary, str) or not isinstance(dictionary, Mapping):
+        raise AlignmentError(
+            f"the dictionary is a {type(dictionary).__name__}",
+            "give a dict of word → translations, such as lexicon(…).translations()",
+        )
+    gold = {}
+    for word, translations in dictionary.items():
+        forms = [translations] if isinstance(translations, str) else translations
+        known = [target.index[form] for form in forms if form in target.index]
+        if known and word in source.index:
+            gold[word] = np.array(known, dtype=np.int64)
+    if not gold:
+        raise AlignmentError(
+            f"none of {len(dictionary)} test words can be asked",
+            "check the languages and the direction of the dictionary",
+        )
+    return gold
+
+
+def _ranks(
+    source: WordVectors,
+    target: WordVectors,
+    gold: Mapping[str, NDArray[np.int64]],
+    retrieval: Retrieval,
+    k: int,
+) -> NDArray[np.int64]:
+    queries = source.rows(list(gold))
+    if retrieval == "cosine":
+        found = cosine_knn(queries, target.matrix, k).indices
+    elif retrieval == "csls":
+        found = csls_knn(queries, target.matrix, source.matrix, k=k).indices
+    else:
+        raise AlignmentError(f"there is no retrieval {retrieval!r}", "choose cosine or csls")
+    hits = np.array([np.isin(row, right) for row, right in zip(found, gold.values(), strict=True)])
+    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+
+
+def _scores(
+    ranks: NDArray[np.int64], ks: Sequence[int], resamples: int, seed: int
+) -> dict[str, Score]:
+    found = ranks > 0
+    values = {f"P@{k}": (found & (ranks <= k)).astype(float) for k in sorted(ks)}
+    values["MRR"] = np.where(found, 1 / np.maximum(ranks, 1), 0.0)
+    return {metric: bootstrap(per_word, resamples, seed) for metric, per_word in values.items()}

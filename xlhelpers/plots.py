@@ -1,0 +1,248 @@
+"""The course's figures: one palette, a marker for every colour, alt text on each.
+
+Functions return a `Figure`, which a notebook shows as an HTML `<figure>` with alt text and
+caption. Colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart.
+Labels are in Latin script, since few machines have fonts for all; native script belongs
+into tables (`languages.html`).
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xlhelpers import files
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DPI = 110
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its description.
+
+    Attributes:
+        png: the image.
+        alt: what a reader who does not see it should be told, in a sentence or two.
+        caption: what stands below it; may be empty.
+        width: in CSS pixels.
+    """
+
+    png: bytes = field(repr=False)
+    alt: str
+    caption: str = ""
+    width: int = 640
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        data = base64.b64encode(self.png).decode("ascii")
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        image = (
+            f'<img alt="{html.escape(self.alt, quote=True)}" width="{self.width}" '
+            f'src="data:image/png;base64,{data}">'
+        )
+        return {"text/html": f"<figure>{image}{caption}</figure>", "text/plain": self.alt}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the PNG; the file is complete or not there."""
+        files.write_bytes(Path(path), self.png)
+        return Path(path)
+
+
+def clouds(
+    panels: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    labels: Sequence[str],
+    languages: tuple[str, str],
+    alt: str,
+    caption: str = "",
+) -> Figure:
+    """Draw two sets of points per panel, in two dimensions, with a line from pair to pair.
+
+    Args:
+        panels: title → (source, target), each (n, 2); row i of both is pair i.
+        labels: n names, written beside the source points.
+        languages: names of source and target.
+    """
+    with _canvas(len(panels), 5.2, 4.8, alt, caption) as (axes, out):
+        for ax, (title, (source, target)) in zip(axes, panels.items(), strict=True):
+            a, b = np.asarray(source), np.asarray(target)
+            for p, q in zip(a, b, strict=True):
+                ax.plot(*zip(p, q, strict=True), color="0.75", linewidth=1, zorder=1)
+            for points, name, i in ((a, languages[0], 0), (b, languages[1], 1)):
+                ax.scatter(
+                    points[:, 0],
+                    points[:, 1],
+                    color=PALETTE[i],
+                    marker=MARKERS[i],
+                    s=45,
+                    label=name,
+                    zorder=2,
+                )
+            _label_points(ax, a, labels)
+            ax.set(title=title, xticks=[], yticks=[])
+            ax.margins(0.12)
+        axes[0].legend(loc="best", frameon=True)
+    return out[0]
+
+
+def point_ranges(
+    rows: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    xlabel: str,
+    alt: str,
+    caption: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw values with their intervals: one line a row, one marker a series.
+
+    Args:
+        rows: row → series → (value, low, high); series keep colour and marker across rows.
+        limits: of the value axis.
+    """
+    series = list(dict.fromkeys(name for values in rows.values() for name in values))
+    with _canvas(1, 7.2, 1.2 + 0.42 * len(rows), alt, caption) as (axes, out):
+        ax = axes[0]
+        for s, name in enumerate(series):
+            offset = (s - (len(series) - 1) / 2) * 0.22
+            drawn = [(r, values[name]) for r, values in enumerate(rows.values()) if name in values]
+            value, low, high = np.array([numbers for _, numbers in drawn]).T
+            ax.errorbar(
+                value,
+                [r + offset for r, _ in drawn],
+                xerr=[value - low, high - value],
+                fmt=MARKERS[s],
+                color=PALETTE[s],
+                capsize=3,
+                label=name,
+            )
+        ax.set_yticks(range(len(rows)), list(rows))
+        ax.invert_yaxis()
+        ax.set(xlabel=xlabel, xlim=limits)
+        ax.grid(axis="x", color="0.9")
+        if len(series) > 1:
+            ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return out[0]
+
+
+def curves(
+    frame: pd.DataFrame,
+    x: str,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    caption: str = "",
+    log: bool = False,
+) -> Figure:
+    """Draw lines with bands.
+
+    Args:
+        frame: columns `x`, `series`, `value`, `low`, `high`.
+        x: name of the column for the horizontal axis.
+        log: logarithmic horizontal axis, ticks at the values that occur.
+    """
+    with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
+        ax = axes[0]
+        for i, (name, part) in enumerate(frame.groupby("series", sort=False)):
+            style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i]}
+            ax.plot(part[x], part["value"], label=str(name), **style)
+            ax.fill_between(part[x], part["low"], part["high"], color=PALETTE[i], alpha=0.15)
+        if log:
+            ticks = sorted(frame[x].unique())
+            ax.set_xscale("log")
+            ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+            ax.minorticks_off()
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.grid(color="0.92")
+        ax.legend(loc="best", frameon=True)
+    return out[0]
+
+
+def rank_frequency(
+    counts: Mapping[str, ArrayLike], xlabel: str, ylabel: str, alt: str, caption: str = ""
+) -> Figure:
+    """Draw counts from the largest to the smallest, one line a series, both axes logarithmic.
+
+    Args:
+        counts: series → how often each item occurred; zeros are not drawn.
+    """
+    with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
+        for i, (name, values) in enumerate(counts.items()):
+            ordered = np.sort(np.asarray(values))[::-1]
+            ordered = ordered[ordered > 0]
+            axes[0].plot(
+                np.arange(1, len(ordered) + 1),
+                ordered,
+                color=PALETTE[i],
+                marker=MARKERS[i],
+                markevery=0.12,
+                label=name,
+            )
+        axes[0].set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        axes[0].grid(color="0.92")
+        axes[0].legend(loc="best", frameon=True)
+    return out[0]
+
+
+def scatter(
+    points: Mapping[str, tuple[float, float]],
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    caption: str = "",
+) -> Figure:
+    """Draw one named point an item."""
+    with _canvas(1, 6.2, 4.4, alt, caption) as (axes, out):
+        values = np.array(list(points.values()), dtype=float)
+        axes[0].scatter(values[:, 0], values[:, 1], color=PALETTE[0], marker=MARKERS[0], s=50)
+        _label_points(axes[0], values, list(points))
+        axes[0].set(xlabel=xlabel, ylabel=ylabel)
+        axes[0].margins(0.15)
+        axes[0].grid(color="0.92")
+    return out[0]
+
+
+@contextmanager
+def _canvas(
+    panels: int, width: float, height: float, alt: str, caption: str
+) -> Iterator[tuple[list[Axes], list[Figure]]]:
+    """Give axes to draw on; when the block ends, the finished `Figure` is in the list.
+
+    The figure never enters pyplot's registry, so a notebook does not show it twice and
+    nothing has to be closed.
+    """
+    if not alt.strip():
+        raise ValueError("a figure needs alt text: say what it shows in a sentence")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=(width * panels, height), layout="constrained", dpi=_DPI)
+    FigureCanvasAgg(figure)
+    out: list[Figure] = []
+    yield list(figure.subplots(1, panels, squeeze=False)[0]), out
+    out.append(_finished(figure, alt, caption))
+
+
+def _finished(figure: MatplotlibFigure, alt: str, caption: str) -> Figure:
+    buffer = io.BytesIO()
+    # Without metadata the bytes depend on the drawing alone, so that a second run is equal.
+    figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
+    width = int(figure.get_figwidth() * 100)
+    return Figure(buffer.getvalue(), alt, caption, min(width, 960))
+
+
+def _label_points(ax: Axes, points: Any, labels: Sequence[str]) -> None:
+    for (x, y), label in zip(points, labels, strict=True):
+        ax.annotate(label, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=9)
