@@ -15,8 +15,7 @@ from typing import Any
 from xlhelpers.exercises import _progress
 from xlhelpers.exercises.panels import Panel, rich
 from xlhelpers.exercises.values import Unreadable, as_number, as_scalar, folded, short
-
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+from xlhelpers.widgets import Shown, has_front_end
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -50,9 +49,9 @@ class Prediction(Panel):
 
     # ── for the learner ──
 
-    def ask(self) -> Asked:
+    def ask(self) -> Shown:
         """The question with a slider (or buttons), or with the call that commits a guess."""
-        return Asked(self, _build_widget(self))
+        return Shown(_build_widget(self), repr(self), self._repr_html_())
 
     def commit(self, value: Any) -> Note:
         """Keep a guess. A later one replaces it, and says so when the result was already seen.
@@ -202,41 +201,13 @@ class Comparison(Panel):
         )
 
 
-class Asked:
-    """The display of a prediction: a widget with a text and an HTML form for everywhere else.
-
-    A notebook stores all forms; where the widget is gone (or was stripped) the others show.
-    """
-
-    def __init__(self, prediction: Prediction, widget: Any) -> None:
-        self.prediction = prediction
-        self.widget = widget
-
-    def __repr__(self) -> str:
-        return repr(self.prediction)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {
-            "text/plain": repr(self.prediction),
-            "text/html": self.prediction._repr_html_(),
-        }
-        if self.widget is not None:
-            bundle[_WIDGET] = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.widget.model_id,
-            }
-        return bundle
-
-
 def _build_widget(prediction: Prediction) -> Any:
     """Slider or radio buttons, a button, and a line that says what was kept; None without them."""
+    if not has_front_end():  # a terminal or a plain script
+        return None
     try:
         import ipywidgets as widgets
-        from IPython import get_ipython
     except ImportError:
-        return None
-    if getattr(get_ipython(), "kernel", None) is None:  # a terminal or a plain script
         return None
     question = widgets.HTML(value=f"<strong>Predict first.</strong> {rich(prediction.prompt)}")
     control = _control(widgets, prediction)
