@@ -9,6 +9,7 @@ Convention of the whole package: vectors are ROWS.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import gzip
 import os
@@ -303,8 +304,9 @@ def load_vec(
     _check_max_vocab(max_vocab)
     reader = _TextReader(name, max_vocab, on_bad, errors)
     with _opened(name) as handle:
-        _refuse_other_kinds(name, handle.read(4096))
-        handle.seek(0)
+        head = handle.read(4096)
+        _refuse_other_kinds(name, head)
+        handle.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
         for block in _vec_text.blocks(handle):
             reader.add(block)
             if reader.full:
@@ -331,7 +333,7 @@ class _TextReader:
 
     def add(self, block: _vec_text.Block) -> None:
         """Read a block's lines, as many as are still wanted."""
-        if block.line == 1:
+        if not self.matrix.size:
             block = self._start(block)
         at = 0
         while at < len(block.ends) and not self.full:
@@ -343,6 +345,10 @@ class _TextReader:
 
     def _start(self, block: _vec_text.Block) -> _vec_text.Block:
         """Find out about header, dimension and memory from the first two lines."""
+        empty = [not line.strip(b" \r") for line in block.lines()]
+        block = block.part(empty.index(False) if False in empty else len(empty), len(empty))
+        if not len(block.ends):
+            return block
         first, *rest = block.part(0, 2).lines()
         header, dim = _header(first), _n_fields(first) - 1
         second = _n_fields(rest[0]) - 1 if rest else None
