@@ -6,7 +6,7 @@ Convention of the whole package: vectors are ROWS, and a map `w` is used as `x @
 from __future__ import annotations
 
 from xlhelpers.alignment.adversarial import Game, adversarial
-from xlhelpers.alignment.evaluation import Evaluation, Score, bootstrap, evaluate
+from xlhelpers.alignment.evaluation import Evaluation, Score, bootstrap, evaluate, learning_curve
 from xlhelpers.alignment.mapping import (
     AlignmentError,
     Mapping,
@@ -55,6 +55,7 @@ __all__ = [
     "fit",
     "hubness",
     "identical_words",
+    "learning_curve",
     "least_squares",
     "mutual_nearest",
     "neighbourhood_mean",

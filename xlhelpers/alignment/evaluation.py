@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xlhelpers.alignment.mapping import AlignmentError, Pairs
+from xlhelpers.alignment.mapping import AlignmentError, Pairs, pair_rows, rotation
 from xlhelpers.alignment.retrieval import Retrieval, cosine_knn, csls_knn
 from xlhelpers.embeddings import WordVectors
 
@@ -26,6 +26,11 @@ class Score:
     value: float
     low: float
     high: float
+
+    @property
+    def percent(self) -> tuple[float, float, float]:
+        """Value and interval in per cent."""
+        return 100 * self.value, 100 * self.low, 100 * self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,70 @@ def evaluate(
         ranks[kind] = _ranks(source, target, gold, kind, min(max(ks), len(target)))
         scores[kind] = _scores(ranks[kind], ks, resamples, seed)
     return Evaluation(scores, len(gold), len(gold) / len(dictionary), ranks, tuple(gold))
+
+
+def learning_curve(
+    source: WordVectors,
+    target: WordVectors,
+    pairs: Sequence[tuple[str, str]],
+    dictionary: Dictionary,
+    sizes: Sequence[int],
+    draws: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score Procrustes maps learned from random dictionaries of growing size.
+
+    P@1 by cosine, on the map's own pairs and on held-out words.
+
+    Args:
+        source: vectors, rows of length 1 and centred (`normalised()`).
+        target: likewise.
+        pairs: what dictionaries are drawn from, without replacement.
+        dictionary: held-out words and their translations.
+        sizes: pairs in a dictionary.
+        draws: dictionaries of each size.
+        seed: of the draws.
+
+    Returns:
+        Columns `pairs`, `series` ("own pairs" or "held-out words"), `value` (mean over draws),
+        `low` and `high` (5th and 95th percentile of the draws), as shares of 1.
+
+    Raises:
+        AlignmentError: leakage, no usable pair or word, or a size that cannot be drawn.
+    """
+    import pandas as pd
+
+    _refuse_leakage(dictionary, pairs)
+    rows = pair_rows(source, target, pairs)
+    if not sizes or min(sizes) < 1 or max(sizes) > len(rows):
+        raise AlignmentError(
+            f"sizes are {tuple(sizes)}, and {len(rows)} pairs can be used",
+            f"choose whole numbers from 1 to {len(rows)}",
+        )
+    gold = _askable(source, target, dictionary)
+    queries, right = source.rows(list(gold)), list(gold.values())
+    rng = np.random.default_rng(seed)
+    found = []
+    for size in sizes:
+        for _ in range(draws):
+            part = rows[rng.permutation(len(rows))[:size]]
+            own = source.matrix[part[:, 0]]
+            w = rotation(own, target.matrix[part[:, 1]])
+            found += [
+                (size, "own pairs", _hit_rate(own @ w, target, part[:, 1:])),
+                (size, "held-out words", _hit_rate(queries @ w, target, right)),
+            ]
+    scores = pd.DataFrame(found, columns=["pairs", "series", "p1"])
+    grouped = scores.groupby(["pairs", "series"], sort=False)["p1"]
+    named = {"value": grouped.mean(), "low": grouped.quantile(0.05), "high": grouped.quantile(0.95)}
+    return pd.DataFrame(named).reset_index()
+
+
+def _hit_rate(
+    queries: NDArray[np.float32], target: WordVectors, right: Iterable[NDArray[np.int64]]
+) -> float:
+    nearest = cosine_knn(queries, target.matrix).indices[:, 0]
+    return float(np.mean([row in rows for row, rows in zip(nearest, right, strict=True)]))
 
 
 def bootstrap(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0) -> Score:

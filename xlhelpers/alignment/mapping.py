@@ -79,15 +79,19 @@ def procrustes(x: ArrayLike, y: ArrayLike) -> Floats:
         AlignmentError: shapes that differ, no pair, or values that are not finite.
     """
     x, y = _paired(x, y)
-    u, s, vt = np.linalg.svd(x.T @ y)
-    # float32 rounding reaches about 1e-6 of the largest singular value.
-    if (rank := int((s > 1e-5 * max(s[0], 1e-30)).sum())) < len(s):
+    if len(x) < x.shape[1]:
         warnings.warn(
-            f"{len(x)} pairs determine {rank} of the map's {len(s)} directions; the others are "
-            "arbitrary, so judge it on words that it was not learned from",
+            f"{len(x)} pairs leave at least {x.shape[1] - len(x)} of the map's {x.shape[1]} "
+            "directions arbitrary; judge it on words that it was not learned from",
             stacklevel=2,
         )
-    return (u @ vt).astype(np.float32)
+    return rotation(x, y)
+
+
+def rotation(x: Floats, y: Floats) -> Floats:
+    """`procrustes` without its checks, for loops that know what they pass."""
+    u, _, vt = np.linalg.svd(x.T @ y)
+    return np.asarray(u @ vt, dtype=np.float32)
 
 
 def least_squares(x: ArrayLike, y: ArrayLike, ridge: float = 0.0) -> Floats:

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from xlhelpers import assets
@@ -21,6 +22,8 @@ Verses = list[list[str]]
 
 # Letters with the marks that combine with them; digits, punctuation and underscores end a word.
 _WORD = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f][^\W\d_]*)*")
+# In Swahili ng' is one consonant, with an apostrophe in the middle of words.
+_SWAHILI = re.compile(r"(?:(?<=ng)['’](?=[aeiou])|[^\W\d_])+")
 _NOTE = re.compile(r"<(note|title)\b[^>]*?(?<!/)>.*?</\1>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _RANGE = "<range>"  # the eBible corpus: "this verse was merged into the one before"
@@ -85,8 +88,13 @@ def clean(verse: str) -> str:
     return html.unescape(_TAG.sub("", _NOTE.sub(" ", verse)))
 
 
-def words(verse: str) -> list[str]:
-    """Split a verse into lower-cased words; apostrophes and hyphens end a word."""
+def words(verse: str, language: str = "") -> list[str]:
+    """Split a verse into lower-cased words; apostrophes and hyphens end a word.
+
+    But for Swahili's ng', whose apostrophe stays, always as `'`. Chinese needs `chinese_words`.
+    """
+    if language == "sw":
+        return [word.replace("’", "'") for word in _SWAHILI.findall(verse.lower())]
     return [word.lower() for word in _WORD.findall(verse)]
 
 
@@ -116,7 +124,7 @@ def verses(language: str) -> Verses:
             f"no source text for {language!r}", f"choose among {', '.join(sorted(SOURCES))}"
         )
     source = SOURCES[language]
-    split = chinese_words if language == "zh" else words
+    split = chinese_words if language == "zh" else partial(words, language=language)
     found = [tokens for v in source.read(assets.path(source.asset)) if (tokens := split(clean(v)))]
     if not found:
         raise SourceError(f"{source.asset} holds no words")
