@@ -25,7 +25,7 @@ Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 # Large enough that numpy's calls cost little, small enough for the processor's cache.
-BLOCK = 256 << 10
+BLOCK = 384 << 10
 LONGEST_LINE = 64 << 20
 # Bytes kept before a block, so that "the 16 bytes before here" always exist. Places in the text
 # are counted from BACK, so that the first line starts at place PAD - BACK.
@@ -71,7 +71,7 @@ class Scratch:
         self.first, self.second, self.third = (np.empty(size, dtype=np.uint8) for _ in range(3))
         self.minus, self.other, self.maybe = (np.empty(size, dtype=bool) for _ in range(3))
         self.kind = np.empty(size, dtype=np.int64)
-        self.work, self.late = (np.empty(size, dtype=np.uint64) for _ in range(2))
+        self.digits, self.work, self.late = (np.empty(size, dtype=np.uint64) for _ in range(3))
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -103,13 +103,13 @@ def _eight_digits(digits: Words64, late: Words64 | None = None) -> Words64:
 
 
 def _plain_decimals(
-    data: Bytes, before: Words64, start: Ints, end: Ints, scratch: Scratch
+    data: Bytes, words: Words64, start: Ints, end: Ints, scratch: Scratch
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Values of tokens spelled [-]0.ddd (1 to 8 decimals), and which tokens are spelled otherwise.
 
     Args:
-        data: the block's bytes.
-        before: ``before[i]`` holds the eight bytes that end before ``data[i]``.
+        data: the block's bytes, by place.
+        words: the same memory, eight bytes at a time.
         start: where each token starts, minus one.
         end: where each token ends (exclusive).
         scratch: working memory; the results lie in it.
@@ -120,8 +120,10 @@ def _plain_decimals(
     np.equal(s.first, MINUS, out=s.minus)
     kind = np.subtract(end, start, out=s.kind)
     kind <<= 1
-    kind += s.minus
-    digits = before[end]
+    signs = s.late.view(np.int64)
+    signs[:] = s.minus  # numpy adds arrays of one type much faster than of two
+    kind += signs
+    digits = _eight_before(words, end, s)
     digits ^= ZEROS
     digits &= PLAIN_KEEP.take(kind, mode="clip", out=s.work)
     check = np.add(digits, NO_DIGIT, out=s.work)
@@ -136,6 +138,20 @@ def _plain_decimals(
     return values, other
 
 
+def _eight_before(words: Words64, places: Ints, s: Scratch) -> Words64:
+    """The eight bytes before each place as one number, put together from two aligned ones."""
+    at = np.right_shift(places, 3, out=s.work.view(np.int64))
+    text = words.take(at, mode="clip", out=s.digits)
+    after = words[1:].take(at, mode="clip", out=s.late)
+    shift = np.bitwise_and(places, 7, out=s.work.view(np.int64)).view(np.uint64)
+    shift <<= np.uint64(3)
+    text >>= shift
+    np.subtract(np.uint64(64), shift, out=shift)
+    after <<= shift  # a shift by 64 gives 0 in numpy
+    text |= after
+    return text
+
+
 def _starts_with_zero_and_dot(s: Scratch) -> NDArray[np.bool_]:
     """Whether the token's first letters are ``0.`` or ``-0.``."""
     signed = (s.second == ZERO) & (s.third == DOT)
@@ -146,14 +162,15 @@ def _starts_with_zero_and_dot(s: Scratch) -> NDArray[np.bool_]:
 
 
 def _fixed_point(
-    data: Bytes, before: Words64, start: Ints, end: Ints
+    data: Bytes, words: Words64, start: Ints, end: Ints
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Values of tokens [-]ddd.ddd or [-]ddd of up to 15 digits, and which are spelled otherwise."""
     minus = data[1:].take(start) == MINUS
     length = end - start - 1 - minus
     other = (length < 1) | (length > 16)
-    low = before[end] & LAST_BYTES.take(length.clip(0, 8))
-    high = before[end - 8] & LAST_BYTES.take((length - 8).clip(0, 8))
+    low = _eight_before(words, end, Scratch(len(end))) & LAST_BYTES.take(length.clip(0, 8))
+    high = _eight_before(words, end - 8, Scratch(len(end)))
+    high &= LAST_BYTES.take((length - 8).clip(0, 8))
     low_dots, high_dots = _bytes_equal_to_dot(low), _bytes_equal_to_dot(high)
     n_dots = np.bitwise_count(low_dots) + np.bitwise_count(high_dots)
     other |= (n_dots > 1) | (length - n_dots < 1) | (length - n_dots > 15)
@@ -192,19 +209,16 @@ def _digits(text: Words64, dots: Words64, length: Ints) -> tuple[Words64, NDArra
 TOO_LARGE = 3.4028235677973366e38
 
 
-def numbers(tokens: list[bytes]) -> list[float]:
+def numbers(tokens: list[bytes]) -> Doubles:
     """``float`` of each token; nan for what is no finite number."""
     try:
-        values = list(map(float, tokens))
+        values = np.array(list(map(float, tokens)))
     except ValueError:
-        values = [_number(token) for token in tokens]
-    plain = b"_" not in b"".join(tokens)  # Python reads 1_000; no vector file means that
-    if plain and all(-TOO_LARGE < value < TOO_LARGE for value in values):
-        return values
-    return [
-        value if -TOO_LARGE < value < TOO_LARGE and b"_" not in token else float("nan")
-        for value, token in zip(values, tokens, strict=True)
-    ]
+        values = np.array([_number(token) for token in tokens])
+    values[~(np.abs(values) < TOO_LARGE)] = np.nan
+    if b"_" in b"".join(tokens):  # Python reads 1_000; no vector file means that
+        values[[b"_" in token for token in tokens]] = np.nan
+    return values
 
 
 def _number(token: bytes) -> float:
@@ -239,13 +253,19 @@ class Block(NamedTuple):
         """Bytes between two places."""
         return bytes(self.store[BACK + start : BACK + end])
 
+    def texts(self, starts: Ints, ends: Ints) -> list[bytes]:
+        """Bytes between many places."""
+        spans = zip((starts + BACK).tolist(), (ends + BACK).tolist(), strict=True)
+        with memoryview(self.store) as view:
+            return [view[start:end].tobytes() for start, end in spans]
+
     def data(self) -> Bytes:
         """The text as an array of bytes, by place."""
         return np.frombuffer(self.store, dtype=np.uint8, offset=BACK)
 
-    def before(self) -> Words64:
-        """Item i is the eight bytes that end before place i (an unaligned view)."""
-        return np.ndarray(len(self.store) - BACK, dtype="<u8", buffer=self.store, strides=(1,))
+    def words(self) -> Words64:
+        """The memory eight bytes at a time. Those before place p start at byte p, as BACK is 8."""
+        return np.frombuffer(self.store, dtype="<u8", count=len(self.store) // 8)
 
 
 def blocks(handle: IO[bytes], size: int = BLOCK) -> Iterator[Block]:
@@ -259,7 +279,7 @@ def blocks(handle: IO[bytes], size: int = BLOCK) -> Iterator[Block]:
     # Giving a large piece of memory back makes the C library of Linux keep middle-sized ones at
     # hand; else each block's arrays are fetched from the system anew, a sixth of the time.
     np.empty(32 * size, dtype=np.uint8)
-    store = bytearray(PAD + size + 1)
+    store = bytearray(PAD + (size + 15) // 8 * 8)
     filled, line = PAD, 1
     while True:
         got = _fill(handle, store, filled)
@@ -299,7 +319,7 @@ def _block(store: bytearray, last: int, line: int) -> Block:
     before = np.frombuffer(store, dtype=np.uint8, offset=BACK - 1)
     if (before[ends] == RETURN).any():
         plain = bytes(store[PAD:last]).replace(b"\r\n", b"\n")
-        return _block(bytearray(store[:PAD]) + plain + b"\0", PAD + len(plain), line)
+        return _block(bytearray(store[:PAD]) + plain + bytes(16), PAD + len(plain), line)
     return Block(store, np.array(ends, dtype=np.int64), line)
 
 
@@ -316,14 +336,16 @@ class Tokens(NamedTuple):
 
 
 def _tokens(block: Block, data: Bytes) -> Tokens:
-    origin = block.begin - 4
+    origin = block.begin - 4 if block.begin > PAD else 0
     marks = data[origin : int(block.ends[-1]) + 1] == SPACE
-    marks[:4] = False, False, False, True  # the place before the first field
+    marks[: block.begin - 1 - origin] = False
+    marks[block.begin - 1 - origin] = True  # the place before the first field
     # A space that ends a line ends its last field; otherwise the newline does.
-    after_space = data[block.ends - 1] == SPACE
+    after_space = marks[block.ends - (origin + 1)]
     marks[block.ends[~after_space] - origin] = True
     edges = _places(marks)
-    edges += origin
+    if origin:
+        edges += origin
     start, end = edges[:-1], edges[1:]
     past = np.searchsorted(end, block.ends, side="right")
     first = np.empty_like(past)
@@ -344,7 +366,7 @@ def _places(marks: NDArray[np.bool_]) -> Ints:
     if (mark & below).any():
         return np.flatnonzero(marks)
     at <<= 2
-    at += np.bitwise_count(below) >> 3
+    at += (np.bitwise_count(below) >> 3).astype(np.int64)
     rest = np.flatnonzero(marks[whole:])
     return np.concatenate([at, rest + whole]) if len(rest) else at
 
@@ -380,7 +402,7 @@ def parse(block: Block, out: Floats, scratch: Scratch) -> Rows:
     bad = _fill_regular(block, data, tokens, good, out, scratch)
     for i in [] if usual else np.flatnonzero(tokens.fields != dim + 1).tolist():
         row = _slow_line(block, i, dim)
-        if isinstance(row, list):
+        if not isinstance(row, str):
             out[i], good[i] = row, True
         elif row:
             bad.append(Bad(block.line + i, row))
@@ -393,13 +415,7 @@ def parse(block: Block, out: Floats, scratch: Scratch) -> Rows:
 def _words(block: Block, tokens: Tokens, lines: Ints) -> list[bytes]:
     starts = np.empty_like(block.ends)
     starts[0], starts[1:] = block.begin, block.ends[:-1] + 1
-    spans = zip(
-        (starts[lines] + BACK).tolist(),
-        (tokens.end[tokens.first[lines]] + BACK).tolist(),
-        strict=True,
-    )
-    store = block.store
-    return [bytes(store[start:end]) for start, end in spans]
+    return block.texts(starts[lines], tokens.end[tokens.first[lines]])
 
 
 def _fill_regular(
@@ -416,7 +432,7 @@ def _fill_regular(
     dim = out.shape[1]
     if len(tokens.start) > len(scratch):
         scratch.__init__(len(tokens.start) * 5 // 4)  # type: ignore[misc]
-    values, other = _plain_decimals(data, block.before(), tokens.start, tokens.end, scratch)
+    values, other = _plain_decimals(data, block.words(), tokens.start, tokens.end, scratch)
     if good.all():  # the usual case needs no gathering
         others = np.flatnonzero(other)
         others = others[others % (dim + 1) != 0]
@@ -440,18 +456,16 @@ def _fill_others(
     """Values of the tokens ``todo``, not spelled [-]0.ddd; returns the lines with no number."""
     if len(todo) > FEW:
         start, end = tokens.start[todo], tokens.end[todo]
-        values[todo], other = _fixed_point(data, block.before(), start, end)
+        values[todo], other = _fixed_point(data, block.words(), start, end)
         todo = todo[other]
-    spans = zip(
-        (tokens.start[todo] + (BACK + 1)).tolist(), (tokens.end[todo] + BACK).tolist(), strict=True
-    )
-    texts = [bytes(block.store[start:end]) for start, end in spans]
-    values[todo] = numbers(texts)
+    texts = block.texts(tokens.start[todo] + 1, tokens.end[todo])
+    values[todo] = read = numbers(texts)
     bad: dict[int, Bad] = {}
-    for t, token in zip(todo.tolist(), texts, strict=True):
-        if values[t] != values[t]:
-            i = int(np.searchsorted(tokens.first, t, side="right")) - 1
-            bad.setdefault(i, Bad(block.line + i, _no_number(t - int(tokens.first[i]), token)))
+    for at in np.flatnonzero(np.isnan(read)).tolist():
+        t = int(todo[at])
+        i = int(np.searchsorted(tokens.first, t, side="right")) - 1
+        found = _no_number(t - int(tokens.first[i]), texts[at])
+        bad.setdefault(i, Bad(block.line + i, found))
     return list(bad.values())
 
 
@@ -460,7 +474,7 @@ def _no_number(column: int, token: bytes) -> str:
     return f"number {column} of the vector is {shown!r}, not a finite number"
 
 
-def _slow_line(block: Block, i: int, dim: int) -> list[float] | str:
+def _slow_line(block: Block, i: int, dim: int) -> Doubles | str:
     """Vector of a line with unusual spacing, or what is wrong with it; '' for an empty line."""
     one = block.part(i, i + 1)
     fields = one.text(one.begin, int(one.ends[0])).rstrip(b" \r").split(b" ")
@@ -470,5 +484,5 @@ def _slow_line(block: Block, i: int, dim: int) -> list[float] | str:
         tabs = " (with tabs: fields are split on spaces)" if b"\t" in fields[0] else ""
         return f"a word and {len(fields) - 1} numbers instead of {dim}{tabs}"
     row = numbers(fields[1:])
-    wrong = next((j for j, value in enumerate(row) if value != value), None)
-    return row if wrong is None else _no_number(wrong + 1, fields[wrong + 1])
+    wrong = np.flatnonzero(np.isnan(row))
+    return _no_number(int(wrong[0]) + 1, fields[wrong[0] + 1]) if len(wrong) else row

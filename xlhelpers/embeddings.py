@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -389,37 +390,45 @@ class _TextReader:
         out = self.matrix[row : row + len(block.ends)]
         found = _vec_text.parse(block, out, self.scratch)
         self.bad += found.bad
-        if not self._keep_all(found.words):
-            kept = [self._keep(word, i, found.lines) for i, word in enumerate(found.words)]
+        try:
+            words = [word.decode("utf-8", errors=self.errors) for word in found.words]
+        except UnicodeDecodeError:
+            words, spelled = self._decoded(found)
+            out[: len(words)] = out[spelled]
+        self.seen.update(zip(words, range(row, row + len(words)), strict=True))
+        if len(self.seen) < row + len(words):
+            kept = self._first_ones(words, len(self.seen) - row)
             out[: sum(kept)] = out[: len(kept)][kept]
         if self.bad and self.on_bad == "error":
             self._refuse(min(self.bad))
 
-    def _keep_all(self, raw: list[bytes]) -> bool:
-        """Add words that are all new and well spelled; False, and nothing done, when not."""
-        try:
-            words = [word.decode("utf-8", errors=self.errors) for word in raw]
-        except UnicodeDecodeError:
-            return False
-        fresh = dict(zip(words, range(len(self.seen), len(self.seen) + len(words)), strict=True))
-        if len(fresh) < len(words) or not self.seen.keys().isdisjoint(words):
-            return False
-        self.seen.update(fresh)
-        return True
+    def _decoded(self, found: _vec_text.Rows) -> tuple[list[str], list[int]]:
+        """The words that are UTF-8 and which they are; the others are noted as bad."""
+        words, spelled = [], []
+        for i, raw in enumerate(found.words):
+            try:
+                words.append(raw.decode("utf-8"))
+                spelled.append(i)
+            except UnicodeDecodeError as error:
+                what = (
+                    f"the word {_shown(raw)} is no UTF-8 ({error.reason}, byte {error.start + 1})"
+                )
+                self.bad.append(_vec_text.Bad(int(found.lines[i]), what))
+        return words, spelled
 
-    def _keep(self, raw: bytes, i: int, lines: NDArray[np.int64]) -> bool:
-        """Add a word; False when it is known already or no UTF-8."""
-        try:
-            word = raw.decode("utf-8", errors=self.errors)
-        except UnicodeDecodeError as error:
-            wrong = f"the word {_shown(raw)} is no UTF-8 ({error.reason}, byte {error.start + 1})"
-            self.bad.append(_vec_text.Bad(int(lines[i]), wrong))
-            return False
-        if word in self.seen:
-            self.twice.append(word)
-            return False
-        self.seen[word] = len(self.seen)
-        return True
+    def _first_ones(self, words: list[str], n_new: int) -> list[bool]:
+        """Which of the words just added were new; the others are noted as duplicates.
+
+        A dictionary keeps the order in which keys came, so the new ones are its last. The row
+        numbers of words seen again are wrong now; :meth:`result` numbers all of them afresh.
+        """
+        new = set(islice(reversed(self.seen), n_new))
+        kept = []
+        for word in words:
+            kept.append(word in new)
+            new.discard(word)
+        self.twice += [word for word, first in zip(words, kept, strict=True) if not first]
+        return kept
 
     def _refuse(self, bad: _vec_text.Bad) -> None:
         remedy = 'load with on_bad="skip" to leave such lines out, or fetch the file again'
@@ -442,6 +451,8 @@ class _TextReader:
             _warn(f"{self.name}: {len(self.bad)} bad lines left out, the first at {where}")
         _warn_twice(self.name, self.twice)
         self.matrix.resize((len(self.seen), self.matrix.shape[1]), refcheck=False)
+        if self.twice:
+            self.seen = {word: row for row, word in enumerate(self.seen)}
         return WordVectors._checked(self.seen, self.matrix)
 
     def _wrong_count(self, lines: int) -> None:

@@ -229,10 +229,12 @@ def test_max_vocab_reads_no_further(tmp_path: Path) -> None:
 
 
 def test_a_word_that_comes_twice_keeps_its_first_vector(tmp_path: Path) -> None:
-    path = write(tmp_path, "a 1 2\nb 3 4\na 5 6\na 7 8\n")
-    with pytest.warns(UserWarning, match="2 words came again"):
+    path = write(tmp_path, "a 1 2\nb 3 4\na 5 6\na 7 8\nc 9 9\nb 0 0\n")
+    with pytest.warns(UserWarning, match="3 words came again .*'a', 'a', 'b'"):
         vectors = embeddings.load_vec(path)
-    assert vectors.words == ["a", "b"] and vectors.matrix.tolist() == [[1, 2], [3, 4]]
+    assert vectors.words == ["a", "b", "c"]
+    assert vectors.matrix.tolist() == [[1, 2], [3, 4], [9, 9]]
+    assert vectors.index == {"a": 0, "b": 1, "c": 2}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,8 @@ def test_words_that_are_no_utf8(tmp_path: Path) -> None:
     assert 'errors="replace"' in str(caught.value)
     assert embeddings.load_vec(path, errors="replace").words == ["a", "b\ufffd", "c"]
     with pytest.warns(UserWarning, match="1 bad lines left out, the first at 2"):
-        assert embeddings.load_vec(path, on_bad="skip").words == ["a", "c"]
+        vectors = embeddings.load_vec(path, on_bad="skip")
+    assert vectors.words == ["a", "c"] and vectors["c"].tolist() == [5, 6]
 
 
 def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
