@@ -79,12 +79,7 @@ def procrustes(x: ArrayLike, y: ArrayLike) -> Floats:
         AlignmentError: shapes that differ, no pair, or values that are not finite.
     """
     x, y = _paired(x, y)
-    if len(x) < x.shape[1]:
-        warnings.warn(
-            f"{len(x)} pairs leave at least {x.shape[1] - len(x)} of the map's {x.shape[1]} "
-            "directions arbitrary; judge it on words that it was not learned from",
-            stacklevel=2,
-        )
+    _warn_of_few(x)
     return rotation(x, y)
 
 
@@ -98,7 +93,8 @@ def least_squares(x: ArrayLike, y: ArrayLike, ridge: float = 0.0) -> Floats:
     """Return the unconstrained linear map that minimises `‖x w - y‖² + ridge ‖w‖²`.
 
     The map of Mikolov, Le & Sutskever (2013, arXiv:1309.4168). It may stretch and shear, and
-    overfits where pairs are few: here for contrast with `procrustes`.
+    overfits where pairs are few: here for contrast with `procrustes`. It warns of fewer pairs
+    than dimensions.
 
     Args:
         x: (n, d) source rows, one a pair.
@@ -111,6 +107,7 @@ def least_squares(x: ArrayLike, y: ArrayLike, ridge: float = 0.0) -> Floats:
     x, y = _paired(x, y)
     if ridge < 0:
         raise AlignmentError(f"ridge is {ridge}", "choose 0 or more")
+    _warn_of_few(x)
     if ridge:
         penalised = x.T @ x + ridge * np.eye(x.shape[1], dtype=x.dtype)
         return np.linalg.solve(penalised, x.T @ y).astype(np.float32)
@@ -121,7 +118,8 @@ def reweighted(x: ArrayLike, y: ArrayLike, power: float = 0.5) -> tuple[Floats, 
     """Return maps of both sides: whiten, rotate, weight by correlation, undo the whitening.
 
     The framework of Artetxe, Labaka & Agirre (2018, AAAI) with its steps for both sides.
-    Directions in which the pairs agree are kept, the others shrunk; it needs many pairs.
+    Directions in which the pairs agree are kept, the others shrunk; it needs many pairs, and
+    warns of fewer than dimensions.
 
     Args:
         x: (n, d) source rows, one a pair.
@@ -135,6 +133,7 @@ def reweighted(x: ArrayLike, y: ArrayLike, power: float = 0.5) -> tuple[Floats, 
         AlignmentError: as `procrustes`.
     """
     x, y = _paired(x, y)
+    _warn_of_few(x)
     whiten_x, colour_x = _whitening(x)
     whiten_y, colour_y = _whitening(y)
     u, s, vt = np.linalg.svd((x @ whiten_x).T @ (y @ whiten_y))
@@ -165,9 +164,10 @@ def pair_rows(source: WordVectors, target: WordVectors, pairs: Pairs) -> Ints:
         (n, 2) row numbers, in the order given.
 
     Raises:
-        AlignmentError: no pair is left; says so where the dictionary looks reversed.
+        AlignmentError: these are no pairs, or no pair is left; says so where the dictionary
+            looks reversed.
     """
-    given = [tuple(pair) for pair in pairs]
+    given = _two_words_each(pairs)
     distinct = list(dict.fromkeys(given))
     if len(distinct) < len(given):
         warnings.warn(f"{len(given) - len(distinct)} pairs stand twice; one counts", stacklevel=2)
@@ -276,8 +276,22 @@ def _scored(source: WordVectors, target: WordVectors, mapping: Mapping) -> Mappi
     return Mapping(mapping.source, mapping.target, mapping.pairs, score)
 
 
+def _two_words_each(pairs: Pairs) -> list[tuple[str, str]]:
+    """Return pairs as a list; a dictionary, or a list of words, would unpack into letters."""
+    given: list[tuple[str, str]] = []
+    for pair in pairs:
+        words = () if isinstance(pair, str) or not isinstance(pair, Iterable) else tuple(pair)
+        if len(words) != 2:
+            raise AlignmentError(
+                f"{pair!r:.60} is no pair of words",
+                "give (source word, target word) pairs, such as lexicon(…).pairs()",
+            )
+        given.append((words[0], words[1]))
+    return given
+
+
 def _known_rows(
-    source: WordVectors, target: WordVectors, pairs: list[tuple[str, ...]]
+    source: WordVectors, target: WordVectors, pairs: list[tuple[str, str]]
 ) -> list[tuple[int, int]]:
     return [
         (source.index[a], target.index[b])
@@ -287,12 +301,22 @@ def _known_rows(
 
 
 def _check_dims(source: WordVectors, target: WordVectors, dim: int | None = None) -> None:
-    dim = source.dim if dim is None else dim
-    if source.dim != dim or target.dim != dim:
+    if source.dim != target.dim or dim not in (None, source.dim):
         raise AlignmentError(
             f"the source has {source.dim} components and the target {target.dim}"
-            + (f"; the map expects {dim}" if dim != source.dim or dim != target.dim else ""),
+            + (f"; the map expects {dim}" if dim is not None else ""),
             "load vectors of the same kind for both languages",
+        )
+
+
+def _warn_of_few(x: Floats) -> None:
+    pairs, dim = x.shape
+    if pairs < dim:
+        warnings.warn(
+            f"{pairs} {'pair leaves' if pairs == 1 else 'pairs leave'} at least {dim - pairs} of "
+            f"the map's {dim} directions undetermined; judge it on words that it was not learned "
+            "from",
+            stacklevel=3,
         )
 
 
