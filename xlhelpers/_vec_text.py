@@ -25,7 +25,7 @@ Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 # Large enough that numpy's calls cost little, small enough for the processor's cache.
-BLOCK = 384 << 10
+BLOCK = 512 << 10
 LONGEST_LINE = 64 << 20
 # Bytes kept before a block, so that "the 16 bytes before here" always exist. Places in the text
 # are counted from BACK, so that the first line starts at place PAD - BACK.
@@ -68,7 +68,7 @@ class Scratch:
     """
 
     def __init__(self, size: int) -> None:
-        self.first, self.second, self.third = (np.empty(size, dtype=np.uint8) for _ in range(3))
+        self.first = np.empty(size, dtype=np.uint8)
         self.minus, self.other, self.maybe = (np.empty(size, dtype=bool) for _ in range(3))
         self.kind = np.empty(size, dtype=np.int64)
         self.digits, self.work, self.late = (np.empty(size, dtype=np.uint64) for _ in range(3))
@@ -115,22 +115,25 @@ def _plain_decimals(
         scratch: working memory; the results lie in it.
     """
     s = scratch.cut(len(start))
-    for skip, letters in enumerate((s.first, s.second, s.third), start=1):
-        data[skip:].take(start, mode="clip", out=letters)
+    data[1:].take(start, mode="clip", out=s.first)
     np.equal(s.first, MINUS, out=s.minus)
     kind = np.subtract(end, start, out=s.kind)
     kind <<= 1
     signs = s.late.view(np.int64)
     signs[:] = s.minus  # numpy adds arrays of one type much faster than of two
     kind += signs
+    signs += start
+    zero_dot = data[: int(end[-1])] == ZERO
+    zero_dot[:-1] &= data[1 : int(end[-1])] == DOT
+    zero_dot[1:].take(signs, mode="clip", out=s.maybe)
+    other = np.logical_not(s.maybe, out=s.other)
     digits = _eight_before(words, end, s)
     digits ^= ZEROS
     digits &= PLAIN_KEEP.take(kind, mode="clip", out=s.work)
     check = np.add(digits, NO_DIGIT, out=s.work)
     check |= digits
     check &= HIGH_BITS
-    other = np.not_equal(check, np.uint64(0), out=s.other)
-    other |= ~_starts_with_zero_and_dot(s)
+    other |= np.not_equal(check, np.uint64(0), out=s.maybe)
     values = s.work.view(np.float64)
     values[:] = _eight_digits(digits, s.late).view(np.int64)
     values /= PLAIN_SCALE.take(kind, mode="clip", out=s.late.view(np.float64))
@@ -150,15 +153,6 @@ def _eight_before(words: Words64, places: Ints, s: Scratch) -> Words64:
     after <<= shift  # a shift by 64 gives 0 in numpy
     text |= after
     return text
-
-
-def _starts_with_zero_and_dot(s: Scratch) -> NDArray[np.bool_]:
-    """Whether the token's first letters are ``0.`` or ``-0.``."""
-    signed = (s.second == ZERO) & (s.third == DOT)
-    signed &= s.minus
-    unsigned = (s.first == ZERO) & (s.second == DOT)
-    unsigned |= signed
-    return unsigned
 
 
 def _fixed_point(
