@@ -70,7 +70,7 @@ def evaluate(
     target: WordVectors,
     dictionary: Dictionary,
     train: Pairs | Iterable[str] = (),
-    retrieval: Sequence[Retrieval] = ("cosine", "csls"),
+    retrieval: Retrieval | Sequence[Retrieval] = ("cosine", "csls"),
     ks: Sequence[int] = (1, 5, 10),
     resamples: int = 1000,
     seed: int = 0,
@@ -95,18 +95,13 @@ def evaluate(
         AlignmentError: a test word is among the training words, nothing can be asked, or
             dimensions or arguments do not fit.
     """
-    _refuse_leakage(dictionary, train)
-    if source.dim != target.dim:
-        raise AlignmentError(
-            f"the source has {source.dim} components and the target {target.dim}",
-            "align them first: Mapping.apply(source, target)",
-        )
-    if not ks or min(ks) < 1:
+    _check_inputs(source, target, dictionary, train)
+    if not len(ks) or min(ks) < 1:
         raise AlignmentError(f"ks is {tuple(ks)}", "choose whole numbers from 1, such as (1, 5)")
     gold = _askable(source, target, dictionary)
     ranks: dict[str, NDArray[np.int64]] = {}
     scores: dict[str, dict[str, Score]] = {}
-    for kind in retrieval:
+    for kind in (retrieval,) if isinstance(retrieval, str) else retrieval:
         ranks[kind] = _ranks(source, target, gold, kind, min(max(ks), len(target)))
         scores[kind] = _scores(ranks[kind], ks, resamples, seed)
     return Evaluation(scores, len(gold), len(gold) / len(dictionary), ranks, tuple(gold))
@@ -139,13 +134,16 @@ def learning_curve(
         `low` and `high` (5th and 95th percentile of the draws), as shares of 1.
 
     Raises:
-        AlignmentError: leakage, no usable pair or word, or a size that cannot be drawn.
+        AlignmentError: leakage, no usable pair or word, a size that cannot be drawn, no draws,
+            or dimensions that differ.
     """
     import pandas as pd
 
-    _refuse_leakage(dictionary, pairs)
+    _check_inputs(source, target, dictionary, pairs)
     rows = pair_rows(source, target, pairs)
-    if not sizes or min(sizes) < 1 or max(sizes) > len(rows):
+    if draws < 1:
+        raise AlignmentError(f"draws is {draws}", "choose 1 or more")
+    if not len(sizes) or min(sizes) < 1 or max(sizes) > len(rows):
         raise AlignmentError(
             f"sizes are {tuple(sizes)}, and {len(rows)} pairs can be used",
             f"choose whole numbers from 1 to {len(rows)}",
@@ -180,14 +178,35 @@ def bootstrap(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0)
     """Return the mean of independent values with its 95 % percentile interval.
 
     Raises:
-        AlignmentError: no values.
+        AlignmentError: no values, or no resamples.
     """
     if not len(values):
         raise AlignmentError("there are no values to average")
+    if resamples < 1:
+        raise AlignmentError(f"resamples is {resamples}", "choose 1 or more; 1000 is usual")
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(values), (resamples, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     return Score(float(values.mean()), float(low), float(high))
+
+
+def _check_inputs(
+    source: WordVectors,
+    target: WordVectors,
+    dictionary: Dictionary,
+    train: Pairs | Iterable[str],
+) -> None:
+    if not isinstance(dictionary, Mapping):
+        raise AlignmentError(
+            f"the dictionary is a {type(dictionary).__name__}",
+            "give a dict of word → translations, such as lexicon(…).translations()",
+        )
+    _refuse_leakage(dictionary, train)
+    if source.dim != target.dim:
+        raise AlignmentError(
+            f"the source has {source.dim} components and the target {target.dim}",
+            "load vectors of the same kind, and align them",
+        )
 
 
 def _refuse_leakage(dictionary: Dictionary, train: Pairs | Iterable[str]) -> None:
@@ -204,11 +223,6 @@ def _askable(
     source: WordVectors, target: WordVectors, dictionary: Dictionary
 ) -> dict[str, NDArray[np.int64]]:
     """Return, for each word that can be asked, the rows of its known translations."""
-    if isinstance(dictionary, str) or not isinstance(dictionary, Mapping):
-        raise AlignmentError(
-            f"the dictionary is a {type(dictionary).__name__}",
-            "give a dict of word → translations, such as lexicon(…).translations()",
-        )
     gold = {}
     for word, translations in dictionary.items():
         forms = [translations] if isinstance(translations, str) else translations
