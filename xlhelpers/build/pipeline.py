@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from xlhelpers import assets, datasets, languages, settings
-from xlhelpers.build import text, vectors
+from xlhelpers.build import datasheet, text, vectors
 
 
 def vectors_step(language: str) -> str:
     """Make `data/vectors/<language>.npz`; return one line on what was made."""
     from xlhelpers import embeddings
 
-    made = vectors.train(text.verses(language))
+    verses = text.verses(language)
+    made = vectors.train(verses)
     file = settings.current().data / "vectors" / f"{language}.npz"
     embeddings.save_npz(made, file)
     source = text.SOURCES[language]
@@ -24,9 +25,15 @@ def vectors_step(language: str) -> str:
         kind="shipped",
         licence="public domain",
         origin=f"python3 course.py build vectors/{language}",
-        note=f"{languages.get(language).name}: {source.title} ({source.asset})",
+        note=f"{languages.get(language).name}; {source.title} ({source.asset}); "
+        f"{_size(verses)}",
     )
     return f"{len(made):,} words × {made.dim}, {file.stat().st_size / 1e6:.2f} MB"
+
+
+def _size(verses: text.Verses) -> str:
+    words = [word for verse in verses for word in verse]
+    return f"{len(words):,} words of text, {len(set(words)):,} different"
 
 
 def dictionaries_step() -> str:
@@ -49,7 +56,11 @@ def dictionaries_step() -> str:
 def steps() -> dict[str, Callable[[], str]]:
     """Return every step by name, in the order in which they run."""
     vector_steps = {f"vectors/{code}": partial(vectors_step, code) for code in text.SOURCES}
-    return {**vector_steps, "dictionaries": dictionaries_step}
+    return {
+        **vector_steps,
+        "dictionaries": dictionaries_step,
+        "datasheet": datasheet.datasheet_step,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

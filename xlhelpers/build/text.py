@@ -22,8 +22,12 @@ Verses = list[list[str]]
 
 # Letters with the marks that combine with them; digits, punctuation and underscores end a word.
 _WORD = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f][^\W\d_]*)*")
-# In Swahili ng' is one consonant, with an apostrophe in the middle of words.
-_SWAHILI = re.compile(r"(?:(?<=ng)['’](?=[aeiou])|[^\W\d_])+")
+# Where an apostrophe belongs to a word: Swahili's ng' is one consonant, and French has a few
+# words that nobody writes without it.
+_WITH_APOSTROPHE = {
+    "fr": re.compile(rf"aujourd['’]hui|quelqu['’]une?|{_WORD.pattern}"),
+    "sw": re.compile(r"(?:(?<=ng)['’](?=[aeiou])|[^\W\d_])+"),
+}
 _NOTE = re.compile(r"<(note|title)\b[^>]*?(?<!/)>.*?</\1>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _RANGE = "<range>"  # the eBible corpus: "this verse was merged into the one before"
@@ -89,13 +93,13 @@ def clean(verse: str) -> str:
 
 
 def words(verse: str, language: str = "") -> list[str]:
-    """Split a verse into lower-cased words; apostrophes and hyphens end a word.
+    """Split a verse into lower-cased words; hyphens end a word, and so do apostrophes.
 
-    But for Swahili's ng', whose apostrophe stays, always as `'`. Chinese needs `chinese_words`.
+    But for a few French words and Swahili's ng', where the apostrophe stays, always as `'`.
+    Chinese needs `chinese_words`.
     """
-    if language == "sw":
-        return [word.replace("’", "'") for word in _SWAHILI.findall(verse.lower())]
-    return [word.lower() for word in _WORD.findall(verse)]
+    pattern = _WITH_APOSTROPHE.get(language, _WORD)
+    return [word.replace("’", "'") for word in pattern.findall(verse.lower())]
 
 
 def chinese_words(verse: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 The recipe is count-based because it is quick, deterministic and as good as word2vec when
 both are tuned alike (Levy, Goldberg & Dagan, 2015, TACL); the text is far too small for
-word2vec to do better. Departures from theirs, each measured on the training dictionaries:
+word2vec to do better. Departures from theirs, each measured on the training dictionaries
+(`benchmarks/recipes.py`):
 
 * contexts are cut to their first five letters, a stemmer for languages that have none at
   hand (truncation is one of the methods that McNamee, Nicholas & Mayfield, 2009, SIGIR,
   compare in eighteen languages); the words themselves stay whole;
-* singular values are kept as they are (their p = 1), where they advise 0 or 0.5.
+* singular values keep their weight (their p = 1), where they advise 0 or 0.5;
+* the window is wide, ten words to either side.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Recipe:
         window: words to each side; a word at distance k counts (window - k + 1) / window.
         stem: letters of a context word that count.
         smoothing: exponent on context frequencies.
+        power: exponent on singular values.
         least: occurrences that a word, and a context, needs at least.
     """
 
@@ -44,6 +47,7 @@ class Recipe:
     window: int = 10
     stem: int = 5
     smoothing: float = 0.75
+    power: float = 1.0
     least: int = 2
 
 
@@ -102,13 +106,13 @@ def ppmi(counts: csr_matrix, smoothing: float) -> csr_matrix:
     return csr_matrix(data, shape=counts.shape)
 
 
-def _reduce(matrix: csr_matrix, dim: int) -> NDArray[np.float32]:
+def _reduce(matrix: csr_matrix, dim: int, power: float) -> NDArray[np.float32]:
     from sklearn.utils.extmath import randomized_svd
 
     u, s, _ = randomized_svd(
         matrix, dim, n_oversamples=50, n_iter=8, flip_sign=True, random_state=0
     )
-    return (u * s).astype("float32")
+    return (u * s**power).astype("float32")
 
 
 def train(text: Verses, recipe: Recipe | None = None) -> WordVectors:
@@ -124,4 +128,4 @@ def train(text: Verses, recipe: Recipe | None = None) -> WordVectors:
     if len(words) <= recipe.dim:
         raise ValueError(f"{len(words)} words cannot give {recipe.dim} components; add text")
     information = ppmi(cooccurrence(text, words, recipe), recipe.smoothing)
-    return WordVectors(words, _reduce(information, recipe.dim))
+    return WordVectors(words, _reduce(information, recipe.dim, recipe.power))
