@@ -20,17 +20,11 @@ first_score = Prediction(
 )
 hubs = Prediction(
     id="alignment.hubs",
-    prompt="We look up every English test word. How many of them share the single most popular "
-    "German answer?",
+    prompt="We look up the nearest German word of every English word. How many English words share "
+    "the single most popular answer?",
     low=1,
     high=200,
 )
-worst_language = Prediction(
-    id="alignment.worst_language",
-    prompt="Which language will be hardest to align with English?",
-    options=("German", "Spanish", "French", "Russian", "Finnish", "Chinese", "Swahili"),
-)
-
 # ── 1: which way does the map go? ────────────────────────────────────────────────────────
 
 
