@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """A bilingual dictionary: entries in the frequency order of the source words."""
+    """A bilingual dictionary: entries in the order of the file."""
 
     source: str
     target: str
