@@ -92,7 +92,7 @@ def clouds(
                     label=name,
                     zorder=2,
                 )
-            _label_points(ax, a, labels)
+            _label_points(ax, a, labels, away_from=b)
             ax.set(title=title, xticks=[], yticks=[])
             ax.margins(0.12)
         axes[0].legend(loc="best", frameon=True)
@@ -191,6 +191,8 @@ def rank_frequency(
                 label=name,
             )
         axes[0].set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        for axis in (axes[0].xaxis, axes[0].yaxis):
+            axis.set_major_formatter("{x:,.0f}")
         axes[0].grid(color="0.92")
         axes[0].legend(loc="best", frameon=True)
     return out[0]
@@ -243,6 +245,18 @@ def _finished(figure: MatplotlibFigure, alt: str, caption: str) -> Figure:
     return Figure(buffer.getvalue(), alt, caption, min(width, 960))
 
 
-def _label_points(ax: Axes, points: Any, labels: Sequence[str]) -> None:
-    for (x, y), label in zip(points, labels, strict=True):
-        ax.annotate(label, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=9)
+def _label_points(
+    ax: Axes, points: Any, labels: Sequence[str], away_from: Any | None = None
+) -> None:
+    """Write a name beside each point, on the side away from its partner if it has one."""
+    sides = np.sign(points - away_from) if away_from is not None else np.ones_like(points)
+    for (x, y), (right, up), label in zip(points, sides, labels, strict=True):
+        ax.annotate(
+            label,
+            (x, y),
+            xytext=(6 * right, 5 * up),
+            textcoords="offset points",
+            ha="left" if right > 0 else "right",
+            va="bottom" if up > 0 else "top",
+            fontsize=9,
+        )
