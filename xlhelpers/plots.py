@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xlhelpers import files
+from xlhelpers.errors import CourseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +33,16 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DPI = 110
 
 
+class PlotError(CourseError, ValueError):
+    """A figure cannot be drawn as asked."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A picture with its description.
+
+    Raises:
+        PlotError: there is no alt text.
 
     Attributes:
         png: the image.
@@ -47,6 +55,9 @@ class Figure:
     alt: str
     caption: str = ""
     width: int = 640
+
+    def __post_init__(self) -> None:
+        _check_alt(self.alt)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         data = base64.b64encode(self.png).decode("ascii")
@@ -113,6 +124,7 @@ def point_ranges(
         limits: of the value axis.
     """
     series = list(dict.fromkeys(name for values in rows.values() for name in values))
+    _check_series(len(series))
     with _canvas(1, 7.2, 1.2 + 0.42 * len(rows), alt, caption) as (axes, out):
         ax = axes[0]
         for s, name in enumerate(series):
@@ -153,6 +165,7 @@ def curves(
         x: name of the column for the horizontal axis.
         log: logarithmic horizontal axis, ticks at the values that occur.
     """
+    _check_series(frame["series"].nunique())
     with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
         ax = axes[0]
         for i, (name, part) in enumerate(frame.groupby("series", sort=False)):
@@ -178,6 +191,7 @@ def rank_frequency(
     Args:
         counts: series → how often each item occurred; zeros are not drawn.
     """
+    _check_series(len(counts))
     with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
         for i, (name, values) in enumerate(counts.items()):
             ordered = np.sort(np.asarray(values))[::-1]
@@ -223,18 +237,32 @@ def _canvas(
     """Give axes to draw on; when the block ends, the finished `Figure` is in the list.
 
     The figure never enters pyplot's registry, so a notebook does not show it twice and
-    nothing has to be closed.
+    nothing has to be closed. Its look is ours, whatever style the notebook has chosen.
     """
-    if not alt.strip():
-        raise ValueError("a figure needs alt text: say what it shows in a sentence")
+    _check_alt(alt)
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(width * panels, height), layout="constrained", dpi=_DPI)
-    FigureCanvasAgg(figure)
-    out: list[Figure] = []
-    yield list(figure.subplots(1, panels, squeeze=False)[0]), out
-    out.append(_finished(figure, alt, caption))
+    with style.context("default"):
+        figure = Canvas(figsize=(width * panels, height), layout="constrained", dpi=_DPI)
+        FigureCanvasAgg(figure)
+        out: list[Figure] = []
+        yield list(figure.subplots(1, panels, squeeze=False)[0]), out
+        out.append(_finished(figure, alt, caption))
+
+
+def _check_alt(alt: str) -> None:
+    if not alt.strip():
+        raise PlotError("a figure needs alt text", "say what it shows in a sentence: alt=…")
+
+
+def _check_series(count: int) -> None:
+    if count > len(PALETTE):
+        raise PlotError(
+            f"{count} series are more than the {len(PALETTE)} colours that can be told apart",
+            "draw fewer, or make rows of them (point_ranges)",
+        )
 
 
 def _finished(figure: MatplotlibFigure, alt: str, caption: str) -> Figure:

@@ -1,0 +1,276 @@
+"""Figures: alt text and caption, a whole PNG, the same bytes twice, nothing left behind."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+import warnings
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xlhelpers import files, plots
+from xlhelpers.errors import CourseError
+from xlhelpers.plots import Figure
+
+ALT = 'Two clouds; "before" they lie apart & after <aligned> together.'
+CAPTION = "Before & after <script>alert(1)</script>"
+
+
+def clouds() -> Figure:
+    rng = np.random.default_rng(0)
+    panels = {
+        title: (rng.normal(size=(5, 2)), rng.normal(size=(5, 2))) for title in ("before", "after")
+    }
+    labels = ["wasser", "könig", "Finnish: päivä", "español", "ng'ombe"]
+    return plots.clouds(panels, labels, ("English", "German"), alt=ALT, caption=CAPTION)
+
+
+def point_ranges() -> Figure:
+    rows = {
+        "German": {"cosine": (41.0, 36.0, 45.0), "CSLS": (47.0, 42.0, 52.0)},
+        "Finnish": {"cosine": (12.0, 9.0, 15.0)},
+    }
+    return plots.point_ranges(rows, "P@1 in %", alt=ALT, caption=CAPTION, limits=(0, 100))
+
+
+def curves(log: bool = True) -> Figure:
+    frame = pd.DataFrame(
+        {
+            "pairs": [4, 100, 2500] * 2,
+            "series": ["own pairs"] * 3 + ["held-out words"] * 3,
+            "value": [1.0, 0.9, 0.6, 0.0, 0.2, 0.4],
+            "low": [1.0, 0.85, 0.55, 0.0, 0.15, 0.35],
+            "high": [1.0, 0.95, 0.65, 0.05, 0.25, 0.45],
+        }
+    )
+    return plots.curves(frame, "pairs", "pairs", "P@1", alt=ALT, caption=CAPTION, log=log)
+
+
+def rank_frequency() -> Figure:
+    counts = {"cosine": np.array([0, 5, 1, 90, 1]), "CSLS": np.array([3, 3, 2, 0, 4])}
+    return plots.rank_frequency(counts, "rank", "times returned", alt=ALT, caption=CAPTION)
+
+
+def scatter() -> Figure:
+    points = {"German": (0.7, 41.0), "Swahili": (0.2, 5.0)}
+    return plots.scatter(points, "likeness", "P@1", alt=ALT, caption=CAPTION)
+
+
+FIGURES: list[Callable[[], Figure]] = [clouds, point_ranges, curves, rank_frequency, scatter]
+
+
+class _Tags(HTMLParser):
+    """What a browser makes of it: tags with their attributes, and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n") and png.endswith(b"IEND\xaeB`\x82")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+@pytest.fixture(params=FIGURES, ids=lambda draw: draw.__name__)
+def draw(request: pytest.FixtureRequest) -> Callable[[], Figure]:
+    chosen: Callable[[], Figure] = request.param
+    return chosen
+
+
+def test_figure_is_a_picture_with_alt_text_and_caption(draw: Callable[[], Figure]) -> None:
+    made = draw()
+    bundle = made._repr_mimebundle_(include=None, exclude=None)
+    page = _Tags(bundle["text/html"])
+    assert [tag for tag, _ in page.tags] == ["figure", "img", "figcaption"]
+    image = page.tags[1][1]
+    assert image["alt"] == ALT
+    assert page.text == CAPTION
+    assert bundle["text/plain"] == ALT
+    kind, _, data = str(image["src"]).partition(",")
+    assert kind == "data:image/png;base64" and base64.b64decode(data) == made.png
+    width, height = size(made.png)
+    assert 400 <= width <= 1600 and 150 <= height <= 900
+    assert image["width"] == str(made.width) and 300 <= made.width <= 960
+    assert made.width <= width, "the picture would be blown up"
+    assert len(made.png) < 200_000
+
+
+def test_figure_shows_more_than_a_blank_page(draw: Callable[[], Figure]) -> None:
+    import io
+
+    from matplotlib.image import imread
+
+    pixels = imread(io.BytesIO(draw().png))[..., :3]
+    inked = (pixels < 0.9).any(axis=2).mean()
+    assert 0.005 < inked < 0.5
+    # At least the first two colours of the palette, or one where there is one series.
+    for colour in plots.PALETTE[: 1 if draw is scatter else 2]:
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        assert (np.abs(pixels - rgb).max(axis=2) < 0.02).sum() > 20, colour
+
+
+def test_figure_is_the_same_twice(draw: Callable[[], Figure]) -> None:
+    assert draw() == draw()
+
+
+def test_figure_raises_no_warning(draw: Callable[[], Figure]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw()
+
+
+def test_figure_leaves_nothing_in_pyplot(draw: Callable[[], Figure]) -> None:
+    import matplotlib.pyplot as plt
+
+    assert plt.get_fignums() == []
+    draw()
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("alt", ["", "  \n"])
+def test_every_function_wants_alt_text(alt: str) -> None:
+    one = {"a": (0.0, 1.0)}
+    frame = pd.DataFrame({"n": [1], "series": "a", "value": 1, "low": 1, "high": 1})
+    calls: list[Callable[[], Figure]] = [
+        lambda: plots.clouds({"t": ([[0, 0]], [[1, 1]])}, ["a"], ("A", "B"), alt=alt),
+        lambda: plots.point_ranges({"a": {"s": (1, 0, 2)}}, "x", alt=alt),
+        lambda: plots.curves(frame, "n", "x", "y", alt=alt),
+        lambda: plots.rank_frequency({"a": [1]}, "x", "y", alt=alt),
+        lambda: plots.scatter(one, "x", "y", alt=alt),
+        lambda: Figure(b"", alt),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="alt text"):
+            call()
+
+
+def test_no_caption_no_figcaption() -> None:
+    page = Figure(b"png", "A line.")._repr_mimebundle_()["text/html"]
+    assert "figcaption" not in page and page.endswith("></figure>")
+
+
+def test_text_is_escaped_in_attribute_and_caption() -> None:
+    page = Figure(b"", 'a "quoted" <b>', "<i>&")._repr_mimebundle_()["text/html"]
+    assert 'alt="a &quot;quoted&quot; &lt;b&gt;"' in page
+    assert "<figcaption>&lt;i&gt;&amp;</figcaption>" in page
+
+
+def test_drawing_does_not_depend_on_the_readers_style() -> None:
+    import matplotlib as mpl
+
+    plain = scatter()
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "savefig.dpi": 30}):
+        assert scatter() == plain
+
+
+# ── single functions ─────────────────────────────────────────────────────────────────────
+
+
+def test_clouds_wants_a_label_for_each_pair() -> None:
+    points = np.zeros((3, 2))
+    with pytest.raises(ValueError):
+        plots.clouds({"t": (points, points)}, ["one", "two"], ("A", "B"), alt="A picture.")
+    with pytest.raises(ValueError):
+        plots.clouds({"t": (points, points[:2])}, ["a", "b", "c"], ("A", "B"), alt="A picture.")
+
+
+def test_more_panels_are_wider() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 1.0]])
+    one, two = (
+        plots.clouds({str(i): (points, -points) for i in range(n)}, "ab", ("A", "B"), alt="Points.")
+        for n in (1, 2)
+    )
+    assert size(two.png)[0] > 1.8 * size(one.png)[0]
+    assert abs(size(two.png)[1] - size(one.png)[1]) < 20
+
+
+def test_more_rows_are_higher() -> None:
+    few, many = (
+        plots.point_ranges({str(i): {"s": (1, 0, 2)} for i in range(n)}, "x", alt="Ranges.")
+        for n in (2, 12)
+    )
+    assert size(many.png)[1] > 2 * size(few.png)[1]
+
+
+def test_limits_move_the_axis() -> None:
+    rows = {"a": {"s": (1.0, 0.0, 2.0)}}
+    free, fixed = (
+        plots.point_ranges(rows, "x", alt="Ranges.", limits=limits) for limits in (None, (0, 100))
+    )
+    assert free.png != fixed.png
+
+
+def test_logarithmic_axis_differs_from_the_plain_one() -> None:
+    assert curves(log=True).png != curves(log=False).png
+
+
+@pytest.mark.parametrize("n", [8, 40])
+def test_more_series_than_colours_are_refused(n: int) -> None:
+    names = [f"s{i}" for i in range(n)]
+    frame = pd.DataFrame({"n": 1, "series": names, "value": 1.0, "low": 0.5, "high": 1.5})
+    calls: list[Callable[[], Figure]] = [
+        lambda: plots.curves(frame, "n", "x", "y", alt="Many lines."),
+        lambda: plots.point_ranges({"r": dict.fromkeys(names, (1, 0, 2))}, "x", alt="Many."),
+        lambda: plots.rank_frequency(dict.fromkeys(names, [1, 2]), "x", "y", alt="Many."),
+    ]
+    for call in calls:
+        with pytest.raises(CourseError, match=f"{n} series.*7 colours"):
+            call()
+
+
+def test_seven_series_have_seven_colours_and_markers() -> None:
+    assert len(set(plots.PALETTE)) == len(set(plots.MARKERS)) == 7
+    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in plots.PALETTE)
+    names = [f"s{i}" for i in range(7)]
+    made = plots.point_ranges({"r": dict.fromkeys(names, (1, 0, 2))}, "x", alt="Seven.")
+    assert size(made.png)
+
+
+def test_zeros_are_not_drawn() -> None:
+    with_zeros = plots.rank_frequency({"a": [0, 3, 1, 0]}, "x", "y", alt="Counts.")
+    without = plots.rank_frequency({"a": [3, 1]}, "x", "y", alt="Counts.")
+    assert with_zeros == without
+
+
+# ── saving ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_save_writes_the_picture(kind: type, tmp_path: Path) -> None:
+    made = scatter()
+    file = tmp_path / "new folder" / "figure.png"
+    assert made.save(kind(file)) == file
+    assert file.read_bytes() == made.png
+    assert [p.name for p in file.parent.iterdir()] == ["figure.png"]
+
+
+def test_save_that_fails_leaves_the_old_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "figure.png"
+    file.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        Figure(b"new", "A picture.").save(file)
+    assert file.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["figure.png"]
