@@ -77,6 +77,16 @@ class Best:
             rows, places = np.divmod(hits, m)
             self._add_hits(rows, block.ravel()[hits], places + first_column)
 
+    def add_columns(self, block: AnyFloats, first_row: int = 0) -> None:
+        """Take in a block of shape (m, rows): its columns are the rows of this object."""
+        hits = np.flatnonzero(block > self.values.min(axis=1))
+        if len(hits) > block.size // 8:
+            self.add(np.ascontiguousarray(block.T), first_row)
+        elif len(hits):
+            places, rows = np.divmod(hits, block.shape[1])
+            order = np.argsort(rows, kind="stable")
+            self._add_hits(rows[order], block.ravel()[hits[order]], places[order] + first_row)
+
     def _add_hits(self, rows: Ints, values: AnyFloats, places: Ints) -> None:
         """Merge single values; ``rows`` ascend."""
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -394,7 +404,7 @@ def both_means(
     of_source = Best(len(source), min(neighbours, len(targets)))
     of_targets = Best(len(targets), min(neighbours, len(source)))
     for down, across, block in score_blocks(source, targets, None, memory, of_source):
-        of_targets.part(across).add(np.ascontiguousarray(block.T), down.start)
+        of_targets.part(across).add_columns(block, down.start)
     return of_source.mean().astype(np.float32), of_targets.mean().astype(np.float32)
 
 
@@ -408,19 +418,17 @@ def both_nearest(
         if crowd is not None:
             block *= 2
             block -= crowd[1][across]
-        _keep_largest(there, there_score, down, block, across.start)
+        best = block.argmax(axis=1)
+        values = block[np.arange(len(best)), best]
+        better = values > there_score[down]
+        there[down][better] = best[better] + across.start
+        there_score[down][better] = values[better]
         if crowd is not None:
             block += crowd[1][across]
             block -= crowd[0][down, None]
-        _keep_largest(back, back_score, across, block.T, down.start)
+        # The largest of each column is quick to find, its place is not: most do not improve.
+        values = block.max(axis=0)
+        better = values > back_score[across]
+        back[across][better] = block[:, better].argmax(axis=0) + down.start
+        back_score[across][better] = values[better]
     return there, back
-
-
-def _keep_largest(
-    place: Ints, score: Doubles, rows: slice, block: Floats, first_column: int
-) -> None:
-    best = block.argmax(axis=1)
-    values = block[np.arange(len(best)), best]
-    better = values > score[rows]
-    place[rows][better] = best[better] + first_column
-    score[rows][better] = values[better]
