@@ -127,8 +127,9 @@ def point_ranges(
     _check_series(len(series))
     with _canvas(1, 7.2, 1.2 + 0.42 * len(rows), alt, caption) as (axes, out):
         ax = axes[0]
+        step = min(0.22, 0.8 / max(len(series), 1))
         for s, name in enumerate(series):
-            offset = (s - (len(series) - 1) / 2) * 0.22
+            offset = (s - (len(series) - 1) / 2) * step
             drawn = [(r, values[name]) for r, values in enumerate(rows.values()) if name in values]
             value, low, high = np.array([numbers for _, numbers in drawn]).T
             ax.errorbar(
@@ -141,8 +142,8 @@ def point_ranges(
                 label=name,
             )
         ax.set_yticks(range(len(rows)), list(rows))
-        ax.invert_yaxis()
-        ax.set(xlabel=xlabel, xlim=limits)
+        # The first row on top, and half a row of air at both ends.
+        ax.set(xlabel=xlabel, xlim=limits, ylim=(len(rows) - 0.5, -0.5))
         ax.grid(axis="x", color="0.9")
         if len(series) > 1:
             ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -222,7 +223,8 @@ def scatter(
     """Draw one named point an item."""
     with _canvas(1, 6.2, 4.4, alt, caption) as (axes, out):
         values = np.array(list(points.values()), dtype=float)
-        axes[0].scatter(values[:, 0], values[:, 1], color=PALETTE[0], marker=MARKERS[0], s=50)
+        style: dict[str, Any] = {"color": PALETTE[0], "marker": MARKERS[0], "zorder": 3}
+        axes[0].scatter(values[:, 0], values[:, 1], s=50, **style)
         _label_points(axes[0], values, list(points))
         axes[0].set(xlabel=xlabel, ylabel=ylabel)
         axes[0].margins(0.15)

@@ -208,6 +208,21 @@ def test_more_rows_are_higher() -> None:
     assert size(many.png)[1] > 2 * size(few.png)[1]
 
 
+def test_no_marker_lies_on_the_edge() -> None:
+    # Markers of the first row were cut in half by the frame.
+    import io
+
+    from matplotlib.image import imread
+
+    rows = {"a": {"s": (1.0, 0.9, 1.1), "t": (1.0, 0.9, 1.1)}, "b": {"s": (1.0, 0.9, 1.1)}}
+    png = plots.point_ranges(rows, "x", alt="Ranges.").png
+    pixels = imread(io.BytesIO(png))[..., :3]
+    rgb = np.array([0x00, 0x72, 0xB2]) / 255
+    rows_with_blue = np.flatnonzero((np.abs(pixels - rgb).max(axis=2) < 0.02).any(axis=1))
+    frame = np.flatnonzero((pixels < 0.3).all(axis=2).mean(axis=1) > 0.4)
+    assert rows_with_blue.min() > frame.min() + 8
+
+
 def test_limits_move_the_axis() -> None:
     rows = {"a": {"s": (1.0, 0.0, 2.0)}}
     free, fixed = (
