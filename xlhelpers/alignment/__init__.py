@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from xlhelpers.alignment.adversarial import Game, adversarial
 from xlhelpers.alignment.evaluation import Evaluation, Score, bootstrap, evaluate, learning_curve
+from xlhelpers.alignment.isomorphism import relational_similarity
 from xlhelpers.alignment.mapping import (
     AlignmentError,
     Mapping,
@@ -62,6 +63,7 @@ __all__ = [
     "pair_rows",
     "procrustes",
     "refine",
+    "relational_similarity",
     "reweighted",
     "self_learning",
     "similarity_profiles",
