@@ -8,8 +8,8 @@ Only what ipywidgets 7.7 and 8 share is used.
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from xlhelpers import datasets, languages
@@ -59,7 +59,7 @@ class Neighbours:
     """Nearest words of one language to a word of another, before and after alignment.
 
     Args:
-        before: vectors by language, each in its own space.
+        before: vectors by language, each in its own space, rows of length 1.
         after: the same words in one shared space, rows of length 1.
         k: how many neighbours to list.
 
@@ -78,15 +78,20 @@ class Neighbours:
         self.before, self.after, self.k = dict(before), dict(after), k
 
     def table(self, word: str, source: str, target: str) -> str:
-        """Return the neighbours as an HTML table; a sentence for words that are not known."""
-        word = word.strip().lower()
+        """Return the neighbours as an HTML table; a sentence for words that are not known.
+
+        Raises:
+            CourseError: there are no vectors for a language.
+        """
+        self._check_languages(source, target)
+        word = unicodedata.normalize("NFC", word.strip()).lower()
         if source == target:
             return _note("Choose two different languages.")
         if not word:
             return _note("Type a word.")
         if word not in self.before[source]:
-            return _note(f"“{word}” {self._unknown(word, source)}")
-        right = _translations(source, target).get(word, ())
+            return _note(f"“{_short(word)}” {self._unknown(word, source)}")
+        gold, legend = _gold(source, target)
         columns = {
             "before": self._nearest(self.before, word, source, target, csls=False),
             "after, cosine": self._nearest(self.after, word, source, target, csls=False),
@@ -94,9 +99,9 @@ class Neighbours:
         }
         caption = (
             f"{languages.html(word, source)} ({_name(source)}): nearest {_name(target)} words. "
-            "✓ marks a translation in our dictionary."
+            f"{html.escape(legend)}"
         )
-        return _table(caption, columns, target, right)
+        return _table(caption, columns, target, gold.get(word, ()))
 
     def show(self, word: str = "water", source: str = "en", target: str = "de") -> Shown:
         """Return the explorer, opened at one word."""
@@ -115,6 +120,14 @@ class Neighbours:
         page = ipywidgets.HTML(self.table(word, source, target))
         _refresh(page, lambda: self.table(box.value, origin.value, goal.value), box, origin, goal)
         return ipywidgets.VBox([ipywidgets.HBox([box, origin, goal]), page])
+
+    def _check_languages(self, *codes: str) -> None:
+        for code in codes:
+            if code not in self.before:
+                raise CourseError(
+                    f"there are no vectors for {code!r} here",
+                    f"choose among {', '.join(self.before)}",
+                )
 
     def _unknown(self, word: str, source: str) -> str:
         from xlhelpers.embeddings import UnknownWordError
@@ -137,10 +150,11 @@ class Neighbours:
 
         query = spaces[source].rows([word])
         to = spaces[target]
+        k = min(self.k, len(to))
         found = (
-            csls_knn(query, to.matrix, spaces[source].matrix, k=self.k)
+            csls_knn(query, to.matrix, spaces[source].matrix, k=k)
             if csls
-            else cosine_knn(query, to.matrix, self.k)
+            else cosine_knn(query, to.matrix, k)
         )
         best = zip(found.indices[0], found.scores[0], strict=True)
         return [(to.words[row], float(score)) for row, score in best]
@@ -159,11 +173,15 @@ def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:
         control.observe(changed, names="value")
 
 
-@lru_cache(maxsize=64)
-def _translations(source: str, target: str) -> dict[str, tuple[str, ...]]:
+def _gold(source: str, target: str) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return the translations that can be marked, and a sentence on marks."""
     if "en" not in (source, target):
-        return {}
-    return datasets.lexicon(source, target).translations()
+        return {}, "Nothing is marked: our dictionaries are from and to English."
+    try:
+        known = datasets.lexicon(source, target).translations()
+    except CourseError as error:
+        return {}, f"Nothing is marked: {error.problem}."
+    return known, "✓ marks a translation in our dictionary."
 
 
 def _table(
@@ -186,6 +204,10 @@ def _table(
 def _cell(word: str, score: float, language: str, right: tuple[str, ...]) -> str:
     mark = " ✓" if word in right else ""
     return f"<td>{languages.html(word, language)}{mark} <small>{score:.2f}</small></td>"
+
+
+def _short(word: str, most: int = 40) -> str:
+    return word if len(word) <= most else f"{word[:most]}…"
 
 
 def _note(text: str) -> str:

@@ -1,0 +1,314 @@
+"""The explorer of neighbours: its tables, odd input, and what a page without widgets shows."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlhelpers import datasets, widgets
+from xlhelpers.datasets import DatasetError, parse_lexicon
+from xlhelpers.embeddings import WordVectors
+from xlhelpers.errors import CourseError
+from xlhelpers.widgets import Neighbours
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+ENGLISH = ["water", "king", "house", "no"]
+GERMAN = ["wasser", "könig", "haus", "nein", "see"]
+CHINESE = ["水", "王", "家", "不"]
+SWAHILI = ["maji", "mfalme", "nyumba", "ng'ombe"]
+
+DICTIONARIES = {
+    "de": "water\twasser; see\nking\tkönig\nhouse\thaus\n",
+    "zh": "water\t水\nking\t王\n",
+    "sw": "water\tmaji\n",
+}
+
+
+def on_axes(words: list[str], shift: int = 0) -> WordVectors:
+    """One axis a word, so that word i of one language is nearest to word i of another."""
+    rows = np.roll(np.eye(5), shift, axis=1)[: len(words)] + 0.01
+    return WordVectors(words, rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+@pytest.fixture
+def explorer(monkeypatch: pytest.MonkeyPatch) -> Neighbours:
+    def lexicon(source: str, target: str) -> datasets.Lexicon:
+        code = target if source == "en" else source
+        if code not in DICTIONARIES:
+            raise DatasetError(f"there is no dictionary for {code}")
+        forward = parse_lexicon(DICTIONARIES[code], code)
+        return forward if source == "en" else datasets._backwards(forward, "all")
+
+    monkeypatch.setattr(datasets, "lexicon", lexicon)
+    words = {"en": ENGLISH, "de": GERMAN, "zh": CHINESE, "sw": SWAHILI, "fr": ["eau", "roi"]}
+    before = {code: on_axes(known, shift=i) for i, (code, known) in enumerate(words.items())}
+    after = {code: on_axes(known) for code, known in words.items()}
+    return Neighbours(before, after, k=3)
+
+
+class Page(HTMLParser):
+    """What a browser makes of it: cells, their attributes, tags and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.spans: list[dict[str, str | None]] = []
+        self.rows: list[list[str]] = []
+        self.head: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(page)
+        assert self._open == [], f"not closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._open.append(tag)
+        if tag == "span":
+            self.spans.append(dict(attrs))
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "td":
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "td" in self._open:
+            self.rows[-1][-1] += data
+        if "th" in self._open:
+            self.head.append(data)
+
+
+# ── the table ────────────────────────────────────────────────────────────────────────────
+
+
+def test_table_lists_neighbours_and_marks_translations(explorer: Neighbours) -> None:
+    page = Page(explorer.table("water", "en", "de"))
+    assert [tag for tag in page.tags if tag not in ("tr", "td", "th", "span", "small")] == [
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+    ]
+    assert page.head == ["before", "after, cosine", "after, CSLS"]
+    body = page.rows[1:]
+    assert len(body) == 3 and {len(row) for row in body} == {3}
+    before, cosine, csls = zip(*body, strict=True)
+    assert before[0].startswith("see ✓ ")  # the space is shifted by one word
+    assert cosine[0] == "wasser ✓ 1.00" and csls[0].startswith("wasser ✓ ")
+    assert [cell for cell in cosine[1:] if cell.startswith(("könig", "haus", "nein"))]
+    marked = {cell.split()[0] for row in body for cell in row if "✓" in cell}
+    assert marked == {"wasser", "see"}
+    assert "water (English): nearest German words. ✓ marks a translation" in page.text
+
+
+def test_csls_column_follows_the_formula(explorer: Neighbours) -> None:
+    from xlhelpers.alignment import csls_matrix
+
+    rng = np.random.default_rng(2)
+    source, target = (
+        WordVectors(words, rng.normal(size=(len(words), 5))).normalised()
+        for words in (ENGLISH, GERMAN)
+    )
+    spaces = {"en": source, "de": target}
+    page = Page(Neighbours(spaces, spaces, k=3).table("king", "en", "de"))
+    scores = csls_matrix(source.rows(["king"]), target.matrix, source.matrix)[0]
+    best = np.argsort(-scores, kind="stable")[:3]
+    shown = [row[2].replace("✓ ", "").split() for row in page.rows[1:]]
+    assert shown == [[target.words[i], f"{scores[i]:.2f}"] for i in best]
+
+
+def test_table_reads_the_dictionary_backwards(explorer: Neighbours) -> None:
+    page = Page(explorer.table("水", "zh", "en"))
+    assert page.rows[1][1] == "water ✓ 1.00"
+
+
+def test_pair_without_english_is_shown_unmarked(explorer: Neighbours) -> None:
+    page = Page(explorer.table("maji", "sw", "zh"))
+    assert page.rows[1][1] == "水 1.00"
+    assert "✓" not in page.text and "from and to English" in page.text
+
+
+def test_language_without_dictionary_is_shown_unmarked(explorer: Neighbours) -> None:
+    page = Page(explorer.table("water", "en", "fr"))
+    assert page.rows[1][1] == "eau 1.00"
+    assert "✓" not in page.text and "there is no dictionary for fr" in page.text
+
+
+@pytest.mark.parametrize(
+    ("word", "source", "target", "attributes"),
+    [("water", "en", "zh", ("en", "zh")), ("maji", "sw", "de", ("sw", "de"))],
+)
+def test_every_word_tells_its_language_and_direction(
+    explorer: Neighbours, word: str, source: str, target: str, attributes: tuple[str, str]
+) -> None:
+    first, *others = Page(explorer.table(word, source, target)).spans
+    assert first == {"lang": attributes[0], "dir": "ltr"}
+    assert others == [{"lang": attributes[1], "dir": "ltr"}] * 9
+
+
+def test_right_to_left_words_are_marked_so() -> None:
+    spaces = {"en": on_axes(ENGLISH), "ar": on_axes(["ماء", "ملك"])}
+    page = Neighbours(spaces, spaces).table("water", "en", "ar")
+    assert page.count('<span lang="ar" dir="rtl">') == 6
+
+
+def test_words_with_markup_in_a_vocabulary_are_escaped() -> None:
+    spaces = {"en": on_axes(["<b>water</b>", "a&b"]), "de": on_axes(["<script>x</script>"])}
+    page = Page(Neighbours(spaces, spaces).table("<b>water</b>", "en", "de"))
+    assert not {"b", "script"} & set(page.tags)
+    assert "<script>x</script>" in page.text
+
+
+def test_small_vocabulary_gives_fewer_neighbours(explorer: Neighbours) -> None:
+    assert len(Page(explorer.table("water", "en", "fr")).rows[1:]) == 2
+
+
+# ── input ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("typed", ["water", " Water ", "WATER\n", "\twater"])
+def test_case_and_blanks_do_not_matter(explorer: Neighbours, typed: str) -> None:
+    assert explorer.table(typed, "en", "de") == explorer.table("water", "en", "de")
+
+
+def test_letters_with_separate_marks_are_composed(explorer: Neighbours) -> None:
+    typed = unicodedata.normalize("NFD", "König")
+    assert typed != "König"
+    assert explorer.table(typed, "de", "en") == explorer.table("könig", "de", "en")
+
+
+def test_unknown_word_gets_suggestions(explorer: Neighbours) -> None:
+    page = Page(explorer.table("watter", "en", "de"))
+    assert page.tags == ["p"]
+    assert "“watter” is not among these English words" in page.text and "'water'" in page.text
+
+
+def test_markup_in_the_input_is_shown_not_obeyed(explorer: Neighbours) -> None:
+    typed = "<script>alert('x')</script>"
+    page = Page(explorer.table(typed, "en", "de"))
+    assert page.tags == ["p"] and f"“{typed}”" in page.text
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\n\t"])
+def test_nothing_typed(explorer: Neighbours, typed: str) -> None:
+    assert explorer.table(typed, "en", "de") == "<p>Type a word.</p>"
+
+
+def test_same_language_twice(explorer: Neighbours) -> None:
+    assert explorer.table("water", "en", "en") == "<p>Choose two different languages.</p>"
+
+
+@pytest.mark.parametrize("typed", ["x" * 10_000, "water " * 2_000, "<&>" * 3_334, "水" * 10_000])
+def test_very_long_input_is_answered_at_once_and_cut(explorer: Neighbours, typed: str) -> None:
+    start = time.perf_counter()
+    page = explorer.table(typed, "en", "de")
+    assert time.perf_counter() - start < 1
+    assert Page(page).tags == ["p"] and len(Page(page).text) < 200
+    assert f"“{typed[:40]}…”" in Page(page).text
+
+
+@pytest.mark.parametrize("pair", [("en", "it"), ("it", "en"), ("en", "xx"), ("en", "")])
+def test_language_without_vectors_is_refused(explorer: Neighbours, pair: tuple[str, str]) -> None:
+    with pytest.raises(CourseError, match="no vectors.*\n.*en, de, zh, sw, fr"):
+        explorer.table("water", *pair)
+
+
+def test_before_and_after_have_the_same_languages() -> None:
+    one, two = {"en": on_axes(ENGLISH)}, {"en": on_axes(ENGLISH), "de": on_axes(GERMAN)}
+    for before, after in ((one, two), (two, one), (one, one)):
+        with pytest.raises(CourseError, match="two or more languages"):
+            Neighbours(before, after)
+
+
+def test_marks_follow_the_dictionary_in_force(
+    explorer: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The model set may change in one session, and the dictionaries with it.
+    assert "wasser</span> ✓" in explorer.table("water", "en", "de")
+    other = parse_lexicon("water\thaus\n", "de")
+    monkeypatch.setattr(datasets, "lexicon", lambda *_: other)
+    page = explorer.table("water", "en", "de")
+    assert "wasser</span> ✓" not in page and "haus</span> ✓" in page
+
+
+# ── showing ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_kernel_the_table_stands_in(explorer: Neighbours) -> None:
+    shown = explorer.show("water", "en", "de")
+    bundle = shown._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert bundle["text/html"] == explorer.table("water", "en", "de")
+    assert bundle["text/plain"] == repr(shown) == "Explorer: nearest German words to 'water'"
+
+
+@pytest.mark.parametrize(
+    ("shell", "front_end"),
+    [(None, False), (SimpleNamespace(), False), (SimpleNamespace(kernel=object()), True)],
+)
+def test_a_front_end_needs_a_kernel(
+    shell: Any, front_end: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    assert widgets.has_front_end() is front_end
+
+
+@pytest.fixture
+def shown(explorer: Neighbours, monkeypatch: pytest.MonkeyPatch) -> widgets.Shown:
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    return explorer.show("water", "en", "de")
+
+
+def test_with_a_kernel_there_is_a_widget_and_what_stands_in(shown: widgets.Shown) -> None:
+    bundle = shown._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain", VIEW}
+    assert bundle[VIEW] == {
+        "version_major": 2,
+        "version_minor": 0,
+        "model_id": shown.widget.model_id,
+    }
+    assert "<table>" in bundle["text/html"]
+
+
+def test_controls_start_at_the_word_and_change_the_table(
+    explorer: Neighbours, shown: widgets.Shown
+) -> None:
+    controls, page = shown.widget.children
+    box, origin, goal = controls.children
+    assert (box.value, origin.value, goal.value) == ("water", "en", "de")
+    assert origin.options == (
+        ("English", "en"),
+        ("German", "de"),
+        ("Chinese", "zh"),
+        ("Swahili", "sw"),
+        ("French", "fr"),
+    )
+    assert page.value == explorer.table("water", "en", "de")
+    box.value = "king"
+    assert page.value == explorer.table("king", "en", "de")
+    goal.value = "zh"
+    assert page.value == explorer.table("king", "en", "zh")
+    origin.value = "zh"
+    assert page.value == "<p>Choose two different languages.</p>"
+
+
+def test_error_of_ours_is_shown_in_the_widget(
+    explorer: Neighbours, shown: widgets.Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: str) -> str:
+        raise CourseError("the <file> is gone", "fetch it")
+
+    monkeypatch.setattr(explorer, "table", fail)
+    controls, page = shown.widget.children
+    controls.children[0].value = "king"
+    assert "the &lt;file&gt; is gone" in page.value and "fetch it" in page.value
