@@ -775,18 +775,34 @@ def save_npz(vectors: WordVectors, path: str | os.PathLike[str]) -> None:
         np.savez_compressed(handle, matrix=vectors.matrix.astype(np.float16), words=words)
 
 
+# Of fastText's millions of words the course reads the most frequent: 24 MB a language.
+_HUB_WORDS = 20_000
+
+
 def load(lang: str, max_vocab: int | None = None) -> WordVectors:
     """The course's vectors of a language: our own under ``mini``, fastText's under ``hub``.
 
     Args:
         lang: ISO 639-1 code, such as ``"de"``.
-        max_vocab: the most frequent so many; under ``hub`` 200,000 when None.
+        max_vocab: the most frequent so many; when None all of our own, or 20,000 of fastText's.
+
+    Raises:
+        UnknownLanguageError: there is no such language.
+        CourseError: we have no vectors of it.
+        AssetError: the file is missing or altered.
     """
-    from xlhelpers import assets, settings
+    from xlhelpers import assets, languages, settings
 
-    if settings.current().models == "mini":
-        return load_npz(assets.path(f"vectors/{lang}.npz"), max_vocab)
-    from xlhelpers import hub
+    name = languages.get(lang).name
+    if settings.current().models == "hub":
+        from xlhelpers import hub
 
-    wanted = max_vocab or 200_000
-    return load_vec(hub.fasttext_vectors(lang, wanted), wanted)
+        wanted = max_vocab or _HUB_WORDS
+        return load_vec(hub.fasttext_vectors(lang, wanted), wanted)
+    shipped = sorted(a[8:-4] for a in assets.manifest() if a.startswith("vectors/"))
+    if lang not in shipped:
+        raise CourseError(
+            f"the course has no vectors of its own for {name}",
+            f'choose among {", ".join(shipped)}, or xl.use("hub")',
+        )
+    return load_npz(assets.path(f"vectors/{lang}.npz"), max_vocab)

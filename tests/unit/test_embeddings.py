@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
 import warnings
 from pathlib import Path
@@ -13,7 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlhelpers import _vec_text, embeddings
+from xlhelpers import settings as course_settings
+from xlhelpers.assets import AssetError
 from xlhelpers.embeddings import UnknownWordError, VectorFormatError, WordVectors
+from xlhelpers.errors import CourseError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(folder: Path, content: bytes | str, name: str = "a.vec") -> Path:
@@ -480,3 +486,39 @@ def test_a_good_file_gives_no_warning(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         embeddings.load_vec(tmp_path / "a.vec").normalised()
+
+
+# --------------------------------------------------------------------------- the course's own
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "ru", "fi", "zh", "sw"])
+def test_shipped_vectors_are_what_the_datasheet_promises(language: str) -> None:
+    vectors = embeddings.load(language)
+    assert len(vectors) >= 5000
+    assert vectors.dim == 170
+    file = ROOT / "data" / "vectors" / f"{language}.npz"
+    assert file.stat().st_size <= 2_000_000
+
+
+def test_a_language_without_vectors_names_those_that_have() -> None:
+    with pytest.raises(CourseError, match="Italian") as caught:
+        embeddings.load("it")
+    assert "de, en, es" in caught.value.remedy
+    with pytest.raises(CourseError):
+        embeddings.load("xx")
+
+
+def test_a_truncated_file_of_vectors_is_refused_with_the_repair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    (data / "vectors").mkdir(parents=True)
+    shutil.copy(ROOT / "data" / "manifest.toml", data)
+    whole = (ROOT / "data" / "vectors" / "de.npz").read_bytes()
+    monkeypatch.setenv("XL_DATA", str(data))
+    course_settings.reset()
+    for damaged in (whole[:-1], whole[:5000] + b"\x00" + whole[5001:], b""):
+        (data / "vectors" / "de.npz").write_bytes(damaged)
+        with pytest.raises(AssetError, match="vectors/de.npz") as caught:
+            embeddings.load("de")
+        assert "course.py fetch vectors/de.npz" in caught.value.remedy
