@@ -25,8 +25,7 @@ def vectors_step(language: str) -> str:
         kind="shipped",
         licence="public domain",
         origin=f"python3 course.py build vectors/{language}",
-        note=f"{languages.get(language).name}; {source.title} ({source.asset}); "
-        f"{_size(verses)}",
+        note=f"{languages.get(language).name}; {source.title} ({source.asset}); {_size(verses)}",
     )
     return f"{len(made):,} words × {made.dim}, {file.stat().st_size / 1e6:.2f} MB"
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlhelpers.build.text import Verses
+from xlhelpers.errors import CourseError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from xlhelpers.embeddings import WordVectors
+
+
+class TooLittleTextError(CourseError, ValueError):
+    """The text is too small for the recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +124,19 @@ def train(text: Verses, recipe: Recipe | None = None) -> WordVectors:
     """Return word vectors of a tokenised text.
 
     Raises:
-        ValueError: the text has fewer words than the recipe has components.
+        TooLittleTextError: the text has no more words, or contexts, than the recipe has
+            components.
     """
     from xlhelpers.embeddings import WordVectors
 
     recipe = recipe or Recipe()
     words = vocabulary(text, recipe)
-    if len(words) <= recipe.dim:
-        raise ValueError(f"{len(words)} words cannot give {recipe.dim} components; add text")
-    information = ppmi(cooccurrence(text, words, recipe), recipe.smoothing)
+    counts = cooccurrence(text, words, recipe)
+    if min(counts.shape) <= recipe.dim:
+        raise TooLittleTextError(
+            f"{counts.shape[0]} words and {counts.shape[1]} contexts cannot give {recipe.dim} "
+            "components",
+            "add text, or lower dim in the recipe",
+        )
+    information = ppmi(counts, recipe.smoothing)
     return WordVectors(words, _reduce(information, recipe.dim, recipe.power))
