@@ -32,6 +32,8 @@ from xlhelpers.alignment.retrieval import (
 )
 from xlhelpers.alignment.selflearning import (
     Schedule,
+    agreement,
+    attempts,
     identical_words,
     self_learning,
     similarity_profiles,
@@ -47,6 +49,8 @@ __all__ = [
     "Schedule",
     "Score",
     "adversarial",
+    "agreement",
+    "attempts",
     "bootstrap",
     "cosine_knn",
     "criterion",
