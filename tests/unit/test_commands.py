@@ -245,6 +245,22 @@ def test_a_widgets_fallback_is_kept() -> None:
     assert _stamp.without_widget(stream) is stream
 
 
+def test_a_notebooks_cost_goes_into_its_row_of_the_readme() -> None:
+    page = "| | notebook | minutes | memory |\n| 01 | [a](b) | x | y |\n| 02 | c | *to come* | |\n"
+    filled = _stamp.readme_row(page, "01", "0.7", "0.8 GB")
+    assert "| 01 | [a](b) | 0.7 | 0.8 GB |\n| 02 | c | *to come* | |" in filled
+    assert _stamp.readme_row(filled, "07", "1", "1 GB") == filled
+
+
+def test_the_cover_is_the_figure_of_the_tagged_cell() -> None:
+    html = '<figure><img alt="a" src="data:image/png;base64,iVBORw=="></figure>'
+    figure = v4.new_output("display_data", data={"text/html": html})
+    tagged = v4.new_code_cell("x", outputs=[figure], metadata={"tags": ["cover"]})
+    plain = v4.new_code_cell("x", outputs=[figure])
+    assert _stamp.cover(v4.new_notebook(cells=[plain, tagged])) == b"\x89PNG"
+    assert _stamp.cover(v4.new_notebook(cells=[plain])) is None
+
+
 def test_an_invalid_notebook_is_not_written(tmp_path: Path) -> None:
     target = tmp_path / "01_x.ipynb"
     target.write_text("as before")

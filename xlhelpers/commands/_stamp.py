@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,3 +60,20 @@ def write(node: Any, target: Path) -> None:
         os.replace(new, target)
     finally:
         new.unlink(missing_ok=True)
+
+
+def readme_row(page: str, number: str, minutes: str, memory: str) -> str:
+    """The README with a notebook's cost in the last two columns of its row, if it has one."""
+    row = re.compile(rf"^(\| {re.escape(number)} \|.*\|)[^|\n]*\|[^|\n]*\|$", re.MULTILINE)
+    return row.sub(lambda found: f"{found[1]} {minutes} | {memory} |", page)
+
+
+def cover(node: Any) -> bytes | None:
+    """The PNG of the figure under the cell that is tagged `cover`, or None."""
+    for cell in node.cells:
+        if cell.cell_type == "code" and "cover" in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                page = output.get("data", {}).get("text/html", "")
+                if found := re.search(r'src="data:image/png;base64,([^"]+)"', page):
+                    return base64.b64decode(found[1])
+    return None

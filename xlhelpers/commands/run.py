@@ -150,11 +150,12 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def stamp(done: Execution) -> str:
-    """Write the executed notebook back under its own name."""
+    """Write the executed notebook back under its own name, its cover and README row with it."""
     from xlhelpers import claims
     from xlhelpers.commands._stamp import stamped, write
 
     found = claims.records(number_of(done.notebook))
+    show_outside(done)
 
     def fill(text: str) -> str:
         return claims.fill_markers(text, found)
@@ -162,6 +163,22 @@ def stamp(done: Execution) -> str:
     node: Any = stamped(done.node, fill)
     write(node, done.notebook)
     return relative(done.notebook)
+
+
+def show_outside(done: Execution) -> None:
+    """Refresh what the repository shows of a notebook: its cover figure and README row."""
+    from xlhelpers import files
+    from xlhelpers.commands._stamp import cover, readme_row
+
+    root = done.notebook.parent.parent
+    if (picture := cover(done.node)) is not None:
+        files.write_bytes(root / "docs" / f"{done.notebook.stem}.png", picture)
+    if (readme := root / "README.md").exists() and done.peak:
+        before = readme.read_text(encoding="utf-8")
+        minutes, memory = f"{done.seconds / 60:.1f}", f"{done.peak / 1e9:.1f} GB"
+        after = readme_row(before, number_of(done.notebook), minutes, memory)
+        if after != before:
+            files.write_text(readme, after)
 
 
 def summary(count: int, failed: Sequence[str]) -> str:
