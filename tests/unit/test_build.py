@@ -196,6 +196,7 @@ def test_vocabulary_is_sorted_by_frequency_then_alphabet() -> None:
     assert vocabulary(TOY, Recipe(size=3, least=1)) == ["a", "c", "bbbx"]
     assert vocabulary(TOY, Recipe(least=2)) == ["a", "c"]
     assert vocabulary(TOY, Recipe(least=4)) == []
+    assert vocabulary([["d", "b", "c"], ["c", "d", "b", "a"]], THREE) == ["b", "c", "d", "a"]
 
 
 def test_cooccurrence_by_hand() -> None:

@@ -126,6 +126,7 @@ def test_sides_are_as_they_were() -> None:
         ("house", "houses"),
         ("as", "a"),
         ("goats", "goat"),
+        *((word, f"{word}s") for word in ("son", "day", "eye", "cow", "sin", "dog", "law", "god")),
     ],
 )
 def test_forms_of_a_word_fall_on_one_side(family: tuple[str, ...]) -> None:
@@ -181,6 +182,9 @@ def test_backwards_a_word_of_both_sides_belongs_to_neither(toy: Path) -> None:
 def test_backwards_keeps_the_mark_of_names(toy: Path) -> None:
     marked = {entry.word for entry in lexicon("de", "en") if entry.name}
     assert marked == {"david"}
+    both = parse_lexicon("rose\trose\nrosa\trose\tname\npaul\tpaul\tname\n", "de")
+    marked = {entry.word for entry in datasets._backwards(both, "all") if entry.name}
+    assert marked == {"paul"}, "a rose is a flower too"
 
 
 # ── choosing from a dictionary ───────────────────────────────────────────────────────────
