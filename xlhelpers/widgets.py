@@ -85,6 +85,8 @@ class Neighbours:
         """
         self._check_languages(source, target)
         word = unicodedata.normalize("NFC", word.strip()).lower()
+        if word not in self.before[source]:
+            word = word.replace("’", "'")  # as keyboards type it, and as our vectors spell it
         if source == target:
             return _note("Choose two different languages.")
         if not word:

@@ -187,6 +187,11 @@ def test_letters_with_separate_marks_are_composed(explorer: Neighbours) -> None:
     assert explorer.table(typed, "de", "en") == explorer.table("könig", "de", "en")
 
 
+def test_curved_apostrophe_is_understood(explorer: Neighbours) -> None:
+    assert explorer.table("Ng’ombe", "sw", "de") == explorer.table("ng'ombe", "sw", "de")
+    assert "<table>" in explorer.table("Ng’ombe", "sw", "de")
+
+
 def test_unknown_word_gets_suggestions(explorer: Neighbours) -> None:
     page = Page(explorer.table("watter", "en", "de"))
     assert page.tags == ["p"]
