@@ -30,6 +30,7 @@ from xlhelpers.alignment.mapping import (
     Method,
     Pairs,
     _check_dims,
+    criterion,
     fit,
     pair_rows,
 )
@@ -38,6 +39,8 @@ from xlhelpers.embeddings import WordVectors
 
 # Exponents of the similarity profiles, tried in turn by successive runs without a dictionary.
 _POWERS = (2.0, 3.0, 1.0)
+# Most frequent words on which runs are compared.
+_JUDGED = 6000
 # Seed pairs below which a warning is given.
 _FEW = 5
 
@@ -138,7 +141,7 @@ def self_learning(
             shows the scores of all.
 
     Returns:
-        The last map. Its `score` is the mean cosine of the last dictionary: comparable
+        The last map. Its `score` is the `criterion` of the most frequent words: comparable
         between runs on the same vectors, and no proof that any of them succeeded.
 
     Raises:
@@ -178,10 +181,11 @@ def attempts(
             "the maps by `agreement`",
             stacklevel=3,
         )
-    runs = [
-        _run(source.matrix, target.matrix, rows, schedule, final, seed, number)
-        for number in range(restarts)
-    ]
+    runs = []
+    for number in range(restarts):
+        run = _run(source.matrix, target.matrix, rows, schedule, final, seed, number)
+        score = criterion(*run.apply(source.head(_JUDGED), target.head(_JUDGED)))
+        runs.append(Mapping(run.source, run.target, run.pairs, score))
     return sorted(runs, key=lambda run: -run.score)
 
 
@@ -265,15 +269,15 @@ def _run(
         weight = np.float32(np.sqrt(schedule.trust))
         given = _Seeds(weight * x[seeds[:, 0]], weight * y[seeds[:, 1]])
     rng = np.random.default_rng([seed, number])
-    maps, rows, score = _climb(head_x, head_y, start, given, schedule, rng)
+    maps, rows = _climb(head_x, head_y, start, given, schedule, rng)
     for _ in range(schedule.finish):
         size = schedule.finish_vocabulary
-        rows, score = _read_off(x[:size], y[:size], maps, schedule.neighbours)
+        rows = _read_off(x[:size], y[:size], maps, schedule.neighbours)
         maps = _align(x, y, rows, given, schedule.weighting)
     learned = fit(
         np.concatenate([x[rows[:, 0]], given.x]), np.concatenate([y[rows[:, 1]], given.y]), final
     )
-    return Mapping(learned.source, learned.target, len(np.unique(rows, axis=0)), score)
+    return Mapping(learned.source, learned.target, len(np.unique(rows, axis=0)))
 
 
 def _climb(
@@ -283,10 +287,9 @@ def _climb(
     given: _Seeds,
     schedule: Schedule,
     rng: np.random.Generator,
-) -> tuple[_Maps, Ints, float]:
+) -> tuple[_Maps, Ints]:
     """Alternate between map and dictionary, dropping fewer candidates stage by stage."""
     rows = np.empty((0, 2), dtype=np.int64)
-    score = -np.inf
     for keep in _stages(schedule):
         best, stale = -np.inf, 0
         while stale < schedule.patience:
@@ -295,7 +298,7 @@ def _climb(
             best, stale = (score, 0) if score > best + schedule.least_gain else (best, stale + 1)
             rows = _induce(cosines, schedule.neighbours, keep, rng)
             maps = _align(x, y, rows, given, schedule.weighting)
-    return maps, rows, score
+    return maps, rows
 
 
 def _stages(schedule: Schedule) -> Iterator[float]:
@@ -315,14 +318,12 @@ def _align(x: Floats, y: Floats, rows: Ints, given: _Seeds, weighting: float) ->
     return _Maps((u * weight).astype(np.float32), (vt.T * weight).astype(np.float32))
 
 
-def _read_off(x: Floats, y: Floats, maps: _Maps, neighbours: int) -> tuple[Ints, float]:
-    """Dictionary and mean cosine of its pairs, in bounded memory."""
+def _read_off(x: Floats, y: Floats, maps: _Maps, neighbours: int) -> Ints:
+    """Each word's best partner under CSLS, from both directions, in bounded memory."""
     moved, still = _unit(x @ maps.x), _unit(y @ maps.y)
     crowds = _search.both_means(moved, still, neighbours, MEMORY)
     there, back = _search.both_nearest(moved, still, crowds, MEMORY)
-    rows = _both_ways(there, back)
-    cosines = np.einsum("nd,nd->n", moved[rows[:, 0]], still[rows[:, 1]])
-    return rows, float(cosines.mean())
+    return _both_ways(there, back)
 
 
 def _profiles(x: Floats, power: float) -> Floats:
