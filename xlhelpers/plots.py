@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
+    from matplotlib.text import Annotation
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -103,9 +104,9 @@ def clouds(
                     label=name,
                     zorder=2,
                 )
-            _label_points(ax, a, labels, away_from=b)
             ax.set(title=title, xticks=[], yticks=[])
             ax.margins(0.12)
+            _label_points(ax, a, labels, away_from=b)
         axes[0].legend(loc="best", frameon=True)
     return out[0]
 
@@ -225,9 +226,9 @@ def scatter(
         values = np.array(list(points.values()), dtype=float)
         style: dict[str, Any] = {"color": PALETTE[0], "marker": MARKERS[0], "zorder": 3}
         axes[0].scatter(values[:, 0], values[:, 1], s=50, **style)
-        _label_points(axes[0], values, list(points))
         axes[0].set(xlabel=xlabel, ylabel=ylabel)
         axes[0].margins(0.15)
+        _label_points(axes[0], values, list(points))
         axes[0].grid(color="0.92")
     return out[0]
 
@@ -278,15 +279,40 @@ def _finished(figure: MatplotlibFigure, alt: str, caption: str) -> Figure:
 def _label_points(
     ax: Axes, points: Any, labels: Sequence[str], away_from: Any | None = None
 ) -> None:
-    """Write a name beside each point, on the side away from its partner if it has one."""
-    sides = np.sign(points - away_from) if away_from is not None else np.ones_like(points)
-    for (x, y), (right, up), label in zip(points, sides, labels, strict=True):
-        ax.annotate(
-            label,
-            (x, y),
-            xytext=(6 * right, 5 * up),
-            textcoords="offset points",
-            ha="left" if right > 0 else "right",
-            va="bottom" if up > 0 else "top",
-            fontsize=9,
-        )
+    """Write a name beside each point where there is room, if it can be away from its partner."""
+    ax.autoscale_view()
+    partners = points if away_from is None else np.concatenate([points, away_from])
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in ax.transData.transform(partners)]
+    for i, (_, label) in enumerate(zip(points, labels, strict=True)):
+        outward = np.sign(points[i] - away_from[i]) if away_from is not None else (1, 1)
+        places = sorted(_PLACES, key=lambda place: -float(np.dot(place[:2], outward)))
+        drawn = [_write(ax, points[i], label, *place) for place in places]
+        boxes = [text.get_window_extent() for text in drawn]
+        crowded = [sum(_overlap(box.extents, other) for other in taken) for box in boxes]
+        best = int(np.argmin(crowded))
+        taken.append(boxes[best].extents)
+        for text in drawn[:best] + drawn[best + 1 :]:
+            text.remove()
+
+
+# Right or left, up or down, and how many points away.
+_PLACES = [(right, up, away) for away in (5, 14) for right in (1, -1) for up in (1, -1)]
+
+
+def _write(ax: Axes, point: Any, label: str, right: int, up: int, away: int) -> Annotation:
+    return ax.annotate(
+        label,
+        point,
+        xytext=(5 * right, away * up),
+        textcoords="offset points",
+        ha="left" if right > 0 else "right",
+        va="bottom" if up > 0 else "top",
+        fontsize=9,
+    )
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Area that two boxes (x0, y0, x1, y1) share."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0)

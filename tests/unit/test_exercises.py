@@ -787,3 +787,11 @@ def test_every_prediction_is_well_declared(prediction: Prediction) -> None:
     fresh = type(prediction)(**{f: getattr(prediction, f) for f in prediction.__dataclass_fields__})
     assert fresh.commit(middle).kept
     assert "You guessed" in repr(fresh.reveal(middle))
+
+
+def test_a_questions_data_come_in_the_order_of_the_prompt() -> None:
+    train, test = exercises.alignment.q5.data()
+    assert ("water", "wasser") in train
+    assert ("land", "land") in test
+    x, y = exercises.alignment.q1.data()
+    assert x.shape == y.shape == (12, 3)

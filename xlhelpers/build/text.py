@@ -88,8 +88,12 @@ SOURCES: dict[str, Source] = {
 
 
 def clean(verse: str) -> str:
-    """Return a verse without notes, titles, tags and entities."""
-    return html.unescape(_TAG.sub("", _NOTE.sub(" ", verse)))
+    """Return a verse without notes, titles, tags and entities; some modules escape their tags."""
+    return _without_markup(html.unescape(_without_markup(verse)))
+
+
+def _without_markup(verse: str) -> str:
+    return _TAG.sub("", _NOTE.sub(" ", verse))
 
 
 def words(verse: str, language: str = "") -> list[str]:

@@ -347,8 +347,8 @@ q6 = Quiz(
         ),
         "d": Option(
             "Run unsupervised alignment and trust it if its own criterion is high.",
-            "Our failed runs had criteria close to those of good ones: without test words one "
-            "cannot be told from the other.",
+            "The criterion tells which of two runs on the same vectors is better, not whether "
+            "either of them has worked. For that it takes words with known translations.",
         ),
     },
 )

@@ -162,6 +162,10 @@ class Question(Panel):
         _progress.solution(self.id)
         return Solution(self.source(), self.why)
 
+    def data(self) -> tuple[Any, ...]:
+        """What the question is about, in the order in which the prompt names it."""
+        return tuple(self.values().values())
+
     def heading(self) -> str:
         return f"{self.short_name}."
 
