@@ -119,3 +119,14 @@ def test_few_words() -> None:
     few = WordVectors(["a", "b", "c"], rng.normal(size=(3, 4))).normalised()
     learned = adversarial(few, few, Game(rounds=1, steps=5))
     assert np.isfinite(learned.source).all()
+
+
+def test_torch_keeps_its_number_of_threads() -> None:
+    source, target = turned(0.8, 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        adversarial(source, target, Game(rounds=1, steps=1), 0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

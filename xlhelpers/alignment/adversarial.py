@@ -7,7 +7,8 @@ ACL; Artetxe et al., 2018, ACL). Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ def adversarial(
     _check_dims(source, target)
     source, target = source.head(game.vocabulary), target.head(game.vocabulary)
     # Its own generator: the caller's random state is neither used nor moved.
-    with torch.random.fork_rng(devices=[]):
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         players = _Players(source, target, game)
         best = _score(players.map, source, target)
@@ -106,6 +107,19 @@ def adversarial(
                 )
             best = max(best, _score(players.map, source, target), key=lambda m: m.score)
     return best
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: steps this small are slower with more, on a busy machine by far."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Players:
