@@ -18,6 +18,7 @@ from xlhelpers.errors import CourseError
 if TYPE_CHECKING:
     from xlhelpers.embeddings import WordVectors
 
+_CAPTION = "white-space:nowrap;text-align:left"
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -198,14 +199,16 @@ def _table(
         for row in zip(*columns.values(), strict=True)
     )
     return (
-        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
+        f'<table><caption style="{_CAPTION}">{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
 
 
 def _cell(word: str, score: float, language: str, right: tuple[str, ...]) -> str:
     mark = " ✓" if word in right else ""
-    return f"<td>{languages.html(word, language)}{mark} <small>{score:.2f}</small></td>"
+    shown = f"{languages.html(word, language)}{mark} <small>{score:.2f}</small>"
+    return f'<td style="text-align:left;padding-right:2em">{shown}</td>'
 
 
 def _short(word: str, most: int = 40) -> str:

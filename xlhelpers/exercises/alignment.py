@@ -276,8 +276,8 @@ q4 = Function(
 
 def _split() -> dict[str, Any]:
     return {
-        "train": [("water", "wasser"), ("king", "könig"), ("bread", "brot"), ("go", "gehen")],
-        "test": [
+        "train_pairs": [("water", "wasser"), ("king", "könig"), ("bread", "brot"), ("go", "gehen")],
+        "test_pairs": [
             ("water", "wassers"),
             ("house", "haus"),
             ("bread", "brot"),
@@ -288,15 +288,15 @@ def _split() -> dict[str, Any]:
     }
 
 
-def _clean(train: Any, test: Any) -> Any:
-    seen = {english for english, _ in train}
-    return [english for english, german in test if english not in seen and english != german]
+def _clean(train_pairs: Any, test_pairs: Any) -> Any:
+    seen = {english for english, _ in train_pairs}
+    return [english for english, german in test_pairs if english not in seen and english != german]
 
 
 q5 = Words(
     id="alignment.q5",
-    prompt="Which English words of `test` may be used to score a map that was learned from "
-    "`train`, if spelling alone must not give the answer away?",
+    prompt="Which English words of `test_pairs` may be used to score a map that was learned from "
+    "`train_pairs`, if spelling alone must not give the answer away?",
     answer=_clean,
     given=_split,
     hints=(
@@ -306,15 +306,19 @@ q5 = Words(
     ),
     wrong={
         "test words in training": (
-            lambda train, test: [e for e, g in test if e != g],
+            lambda train_pairs, test_pairs: [e for e, g in test_pairs if e != g],
             "water and bread are training words: the map was fitted on them.",
         ),
         "only whole pairs compared": (
-            lambda train, test: [e for e, g in test if (e, g) not in train and e != g],
+            lambda train_pairs, test_pairs: [
+                e for e, g in test_pairs if (e, g) not in train_pairs and e != g
+            ],
             "water is there with another translation, but its vector was used to fit the map.",
         ),
         "identical strings kept": (
-            lambda train, test: [e for e, _ in test if e not in {a for a, _ in train}],
+            lambda train_pairs, test_pairs: [
+                e for e, _ in test_pairs if e not in {a for a, _ in train_pairs}
+            ],
             "hand and land are spelled alike in both languages: no vectors are needed for them.",
         ),
     },
