@@ -42,7 +42,6 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 MINIMUM = (3, 11)
 ROOT = Path(__file__).resolve().parent
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-DEFAULT_INDEX = "https://pypi.org/simple"
 PROBE_SECONDS = 4.0
 STAMP = ".course-stamp.json"
 
@@ -282,7 +281,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def pip_index(python: str) -> Optional[str]:
-    """The package index that pip will ask, or None when it is told to ask none."""
+    """The package index that pip will ask, or None when it is told to ask none or hides it."""
     if os.environ.get("PIP_NO_INDEX", "").lower() not in ("", "0", "false", "no", "off"):
         return None
     if os.environ.get("PIP_INDEX_URL"):
@@ -298,7 +297,18 @@ def pip_index(python: str) -> Optional[str]:
         found = re.findall(r"^[\w:.]*\.index-url='([^']+)'", text, re.M)
         if found:
             return found[-1]
-    return DEFAULT_INDEX
+    return pip_default(python)
+
+
+def pip_default(python: str) -> Optional[str]:
+    """The index that pip asks when nobody told it which; pip knows, so it is not written here."""
+    asked = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        shown = subprocess.run(
+            [python, "-c", asked], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20
+        )
+        return shown.stdout.decode("utf-8", "replace").strip() or None
+    return None
 
 
 def need_network(python: str) -> None:

@@ -136,7 +136,7 @@ def point_ranges(
             ax.errorbar(
                 value,
                 [r + offset for r, _ in drawn],
-                xerr=[value - low, high - value],
+                xerr=[(value - low).tolist(), (high - value).tolist()],
                 fmt=MARKERS[s],
                 color=PALETTE[s],
                 capsize=3,

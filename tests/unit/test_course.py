@@ -692,13 +692,13 @@ def test_the_cpu_build_is_tried_first_and_is_no_condition(
 def test_pips_failures_become_sentences(
     course: ModuleType, tmp_path: Path, output: str, expected: str
 ) -> None:
-    trouble = course.explain_pip(output, "https://pypi.org/simple", tmp_path / "log")
+    trouble = course.explain_pip(output, "https://index.example/simple", tmp_path / "log")
     assert expected in str(trouble)
 
 
 def test_only_versions_that_do_not_fit_are_tried_again(course: ModuleType, tmp_path: Path) -> None:
     def kind(output: str) -> type:
-        return type(course.explain_pip(output, "https://pypi.org/simple", tmp_path / "log"))
+        return type(course.explain_pip(output, "https://index.example/simple", tmp_path / "log"))
 
     assert kind("ERROR: ResolutionImpossible") is course.Conflict
     assert kind("ERROR: No matching distribution found for x==1") is course.Conflict
@@ -710,8 +710,10 @@ def test_index_that_pip_will_ask(course: ModuleType, monkeypatch: pytest.MonkeyP
         told = subprocess.CompletedProcess([], 0, stdout=text)
         monkeypatch.setattr(course.subprocess, "run", lambda *_, **__: told)
 
+    assert course.pip_default(sys.executable).startswith("https://")
+    monkeypatch.setattr(course, "pip_default", lambda python: "https://default.invalid/simple")
     config(b"global.timeout='5'\n")
-    assert course.pip_index("python") == course.DEFAULT_INDEX
+    assert course.pip_index("python") == "https://default.invalid/simple"
     config(b"global.index-url='https://mirror.invalid/simple'\n")
     assert course.pip_index("python") == "https://mirror.invalid/simple"
     config(b"global.no-index='true'\n")
