@@ -9,7 +9,8 @@ what each has written, so one yardstick serves for all.
 
 MUSE keeps the best of its rounds; with a dictionary it chooses by the one that it is given for
 evaluation, which here, as with its own defaults, is the test dictionary: a little in its favour.
-With a recent torch it needs `weights_only=False` in `torch.load` (src/trainer.py); VecMap runs
+With a recent Python and torch it needs `weights_only=False` in `torch.load` (src/trainer.py) and
+`getfullargspec` for `getargspec` (src/utils.py); VecMap runs
 as it is. MUSE's adversarial training is shortened (`--muse-epochs`, `--muse-epoch-size`), and
 the table says so.
 

@@ -7,9 +7,10 @@ how similar each word is to the words of its own language (Artetxe et al., 2018,
 
 Two things differ from the published method, and on the course's vectors they decide between
 success and failure. Directions in which the dictionary of the moment does not agree are
-weakened in every round, not only in the last map: a bad dictionary then moves few directions
-instead of all. And the profiles of the start rest on the similarities themselves, not on their
-square root. The early rounds run on the most frequent words only, which is most of the speed.
+weakened in the early rounds, not only in the last map: a bad dictionary then moves few
+directions instead of all. And the profiles of the start rest on the similarities themselves,
+not on their square root. The early rounds run on the most frequent words only, which is most
+of the speed.
 """
 
 from __future__ import annotations
@@ -56,9 +57,11 @@ class Schedule:
         patience: rounds without improvement that end a stage.
         least_gain: what counts as an improvement of the mean best cosine.
         neighbours: of CSLS.
-        weighting: exponent on the singular values in every round; 0 gives plain rotations.
+        weighting: exponent on the singular values in every round before the finish; 0 gives
+            plain rotations.
         trust: weight of a seed pair, where 1 is that of a pair that was found.
-        finish: rounds on the large vocabulary at the end.
+        finish: rounds on the large vocabulary at the end, with plain rotations: the
+            dictionary is good by then, and no direction needs to be weakened.
         finish_vocabulary: its size; memory does not depend on it, time does by its square.
     """
 
@@ -70,7 +73,7 @@ class Schedule:
     neighbours: int = 10
     weighting: float = 0.5
     trust: float = 1.0
-    finish: int = 3
+    finish: int = 2
     finish_vocabulary: int = 10_000
 
     def __post_init__(self) -> None:
@@ -273,7 +276,7 @@ def _run(
     for _ in range(schedule.finish):
         size = schedule.finish_vocabulary
         rows = _read_off(x[:size], y[:size], maps, schedule.neighbours)
-        maps = _align(x, y, rows, given, schedule.weighting)
+        maps = _align(x, y, rows, given, 0.0)
     learned = fit(
         np.concatenate([x[rows[:, 0]], given.x]), np.concatenate([y[rows[:, 1]], given.y]), final
     )
