@@ -5,12 +5,12 @@ improves (Artetxe, Labaka & Agirre, 2017, ACL). Made robust by dropping most of 
 dictionary at random at first and fewer later on, and started without any pair by comparing
 how similar each word is to the words of its own language (Artetxe et al., 2018, ACL).
 
-Two things differ from the published method, and on the course's vectors they decide between
-success and failure. Directions in which the dictionary of the moment does not agree are
-weakened in the early rounds, not only in the last map: a bad dictionary then moves few
-directions instead of all. And the profiles of the start rest on the similarities themselves,
-not on their square root. The early rounds run on the most frequent words only, which is most
-of the speed.
+Two things differ from the published method; on the course's vectors, runs without a dictionary
+succeed with them where they failed without, Finnish for one. Directions in which the dictionary
+of the moment does not agree are weakened in every round, not only in the last map: a bad
+dictionary then moves few directions instead of all. And the profiles of the start rest on the
+similarities themselves, not on their square root. The early rounds run on the most frequent
+words only, which is most of the speed.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ q1 = Array(
         "singular values left in": (
             lambda x, y: (x.T @ y).T,
             "This is the product of the pairs itself. Procrustes throws its singular values away "
-            "and keeps only the rotation, u @ vt.",
+            "and keeps only the orthogonal part, u @ vt.",
         ),
     },
     why="An orthogonal map is undone by its transpose, so one map serves both directions.",
@@ -340,8 +340,8 @@ q6 = Quiz(
         ),
         "b": Option(
             "Write a few hundred word pairs by hand and keep a third of them for the test.",
-            "An afternoon of work beats every unsupervised method in such a case, and "
-            "without test words nobody could tell whether it worked.",
+            "In such a case unsupervised methods most often give nothing, a dictionary at least "
+            "something, and without test words nobody could tell whether it worked.",
             right=True,
         ),
         "c": Option(
