@@ -7,7 +7,8 @@ how similar each word is to the words of its own language (Artetxe et al., 2018,
 
 Two things differ from the published method; on the course's vectors, runs without a dictionary
 succeed with them where they failed without, Finnish for one. Directions in which the dictionary
-of the moment does not agree are weakened in every round, not only in the last map: a bad
+of the moment does not agree are weakened in every round
+before the finish, not only in the last map: a bad
 dictionary then moves few directions instead of all. And the profiles of the start rest on the
 similarities themselves, not on their square root. The early rounds run on the most frequent
 words only, which is most of the speed.
