@@ -1,0 +1,28 @@
+"""Pretraining multilingual encoders: masked tokens, translations read as one, translations ranked.
+
+The real things at the size of a course: mBERT and XLM-R learned from masked text alone, XLM
+from translations read as one text besides (TLM), LaBSE from finding translations.
+"""
+
+from __future__ import annotations
+
+from xlhelpers.pretraining.objectives import (
+    PretrainingError,
+    mask_tokens,
+    mlm_loss,
+    sampling_probabilities,
+    translation_ranking_loss,
+)
+from xlhelpers.pretraining.training import History, Recipe, heldout_loss, pretrain
+
+__all__ = [
+    "History",
+    "PretrainingError",
+    "Recipe",
+    "heldout_loss",
+    "mask_tokens",
+    "mlm_loss",
+    "pretrain",
+    "sampling_probabilities",
+    "translation_ranking_loss",
+]
