@@ -1,0 +1,343 @@
+"""What is wrong with a language's file: faults by row, from its forms and from its sentences."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xlhelpers import languages
+from xlhelpers.build.grammar import realise as realisation
+from xlhelpers.build.grammar.language import (
+    Fault,
+    Grammar,
+    Literal,
+    Reference,
+    pieces,
+    slot_category,
+)
+from xlhelpers.build.grammar.realise import Sentence, realise, resolve
+from xlhelpers.build.grammar.world import Filler, GrammarError, Meaning, Template, World
+
+# What the Unicode name of a letter or mark begins with, by ISO 15924 code.
+_SCRIPTS = {
+    "Latn": ("LATIN", "COMBINING"),
+    "Cyrl": ("CYRILLIC", "COMBINING ACUTE"),
+    "Arab": ("ARABIC",),
+    "Deva": ("DEVANAGARI", "ZERO WIDTH"),
+    "Hans": ("CJK UNIFIED",),
+    "Grek": ("GREEK",),
+}
+_SIGNS = frozenset(" \u00a0\u202f.,;:?!…'’\"“”„‚‘«»()-–—·¿¡%&/。，、；：？！（）《》「」،؛؟٪।")
+_ENDS = frozenset(".!?…。！？؟।")
+_CLOSERS = '"”’»)）」'
+_MOJIBAKE = re.compile("\ufffd|Ã[\u0080-\u00bf]|Â[\u0080-\u00bf]|â€|Ð[\u0080-\u00bf]")
+_BLANK = re.compile(r" [.,;:?!…。，？！：；،؛؟।)»”]|[¿¡(«„] ")
+_KEPT = 6  # faults of one kind that are shown in full
+
+
+def check(grammar: Grammar, world: World | None = None) -> list[Fault]:
+    """Return what is wrong with a grammar, each fault once; notes last.
+
+    Every filler of every slot of every variant is said at least once, besides some hundred
+    random fillings, so that a form which only one noun needs is missed neither.
+    """
+    world = grammar.world if world is None else world
+    faults = [*grammar.faults, *_forms(grammar, world), *_twins(grammar, world)]
+    said = _Said(grammar)
+    for name in grammar.templates:
+        template = world.templates[name]
+        static = list(_references(grammar, template))
+        faults += static
+        if not any(not fault.note for fault in static):
+            said.template(template, world)
+    faults += said.faults
+    faults += _unused(grammar, said)
+    unique = list(dict.fromkeys(faults))
+    return sorted(unique, key=lambda fault: fault.note)
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _forms(grammar: Grammar, world: World) -> Iterator[Fault]:
+    for category, rows in grammar.rows.items():
+        for concept, row in rows.items():
+            where = f"{grammar.file} [{category}] {concept}"
+            for column, form in row.items():
+                yield from _form(where, column, form, category)
+    for name, forms in grammar.words.items():
+        for key, form in forms.items():
+            if form != form.strip() or "  " in form:
+                yield Fault(f"{grammar.file} [word] {name} {key}", "has stray blanks", "drop them")
+            if name in {slot for t in world.templates.values() for slot in t.slots}:
+                yield Fault(
+                    f"{grammar.file} [word] {name}", "is also a slot", "choose another name"
+                )
+
+
+def _form(where: str, column: str, form: str, category: str) -> Iterator[Fault]:
+    if not form.strip():
+        yield Fault(where, f"column {column} is empty", "write the form")
+    elif form != form.strip() or "  " in form:
+        yield Fault(where, f"column {column} has stray blanks", "drop them")
+    named = [piece for piece in pieces(form) if isinstance(piece, Reference)]
+    if column == "agr":
+        if not re.fullmatch(r"\w+", form):
+            yield Fault(where, f"agr {form!r} is no name", "use letters, digits and _")
+    elif category == "institution":
+        if sum(piece.name == "l" for piece in named) != 1:
+            yield Fault(where, f"column {column} lacks its place", "write {l} once in every form")
+    elif named:
+        yield Fault(where, f"{form!r} refers to something", "only institutions may")
+
+
+def _twins(grammar: Grammar, world: World) -> Iterator[Fault]:
+    """Find concepts of a category that no form tells apart."""
+    for category, rows in grammar.rows.items():
+        seen: dict[tuple[str, ...], str] = {}
+        for concept, row in rows.items():
+            forms = tuple(form for column, form in row.items() if column != "agr")
+            if not forms:
+                continue
+            if (other := seen.setdefault(forms, concept)) != concept:
+                yield _alike(grammar, category, other, concept, forms[0])
+
+
+def _alike(grammar: Grammar, category: str, one: str, other: str, form: str) -> Fault:
+    return Fault(
+        f"{grammar.file} [{category}] {one}, {other}",
+        f"are said alike: {form!r}",
+        "choose two words or phrases that differ",
+    )
+
+
+# ── references ───────────────────────────────────────────────────────────────────────────
+
+
+def _references(grammar: Grammar, template: Template) -> Iterator[Fault]:
+    for number, variant in enumerate(grammar.templates[template.name], start=1):
+        where = _where(grammar, template, number)
+        yield from _braces(where, variant)
+        named = [piece for piece in variant if isinstance(piece, Reference)]
+        for reference in dict.fromkeys(named):
+            yield from _resolves(where, reference, template, grammar)
+        said = {piece.name for piece in named}
+        for slot in template.slots:
+            if slot not in said and not (template.domain == "review" and slot == "x"):
+                yield Fault(where, f"does not say {{{slot}}}", "every variant has every slot")
+    sources = grammar.sources[template.name]
+    if len(set(sources)) < len(sources):
+        yield Fault(_where(grammar, template, 0), "has a variant twice", "drop one")
+
+
+def _where(grammar: Grammar, template: Template, number: int) -> str:
+    domain, _, key = template.name.partition(".")
+    return f"{grammar.file} [{domain}] {key}" + (f", variant {number}" if number else "")
+
+
+def _braces(where: str, variant: tuple[realisation.Piece, ...]) -> Iterator[Fault]:
+    for piece in variant:
+        if isinstance(piece, Literal) and re.search(r"[{}]", piece.text):
+            yield Fault(
+                where,
+                f"{piece.text.strip()!r} is no reference",
+                "write {slot}, {slot.column}, {slot@other} or {slot.column@other}",
+            )
+
+
+def _resolves(
+    where: str, reference: Reference, template: Template, grammar: Grammar
+) -> Iterator[Fault]:
+    """Try every filler of the slots that a reference names; one fault a missing form."""
+    names = [n for n in (reference.name, reference.agreeing) if slot_category(template, n)]
+    options = [_options(grammar.world, template, name) for name in names]
+    tried: set[str] = set()
+    rounds = max((len(option) for option in options), default=1)
+    for first in range(rounds):
+        for second in range(len(options[1]) if len(options) > 1 else 1):
+            fillers = dict(zip(names, _pick(options, first, second), strict=True))
+            try:
+                resolve(reference, template, fillers, grammar, str(fillers.get("i", "m")))
+            except GrammarError as error:
+                if error.problem not in tried:
+                    tried.add(error.problem)
+                    example = ", ".join(map(str, fillers.values()))
+                    problem = error.problem.removeprefix(f"{grammar.file}: ")
+                    text = f"{reference}: {problem}" + (f" (as for {example})" if example else "")
+                    yield Fault(where, text, error.remedy)
+        if len(tried) >= _KEPT:
+            return
+
+
+def _options(world: World, template: Template, name: str) -> list[Filler]:
+    if slot_category(template, name) == "writer":
+        return ["m", "f"]
+    return world.fillers(template, name)
+
+
+def _pick(options: list[list[Filler]], first: int, second: int) -> list[Filler]:
+    return [option[(first, second)[i] % len(option)] for i, option in enumerate(options)]
+
+
+# ── sentences ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Said:
+    """Says everything, looks at each sentence, and remembers who said what."""
+
+    grammar: Grammar
+    faults: list[Fault] = field(default_factory=list)
+    texts: dict[str, tuple[Meaning, str]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def template(self, template: Template, world: World) -> None:
+        rng = random.Random(template.name)
+        for number in range(len(self.grammar.templates[template.name])):
+            for slots in _fillings(template, world, rng):
+                for writer in ("m", "f") if self._shows_writer(template, number) else ("m",):
+                    self._say(template, number, slots, writer)
+
+    def _shows_writer(self, template: Template, number: int) -> bool:
+        variant = self.grammar.templates[template.name][number]
+        return any(isinstance(piece, Reference) and piece.agreeing == "i" for piece in variant)
+
+    def _say(self, template: Template, number: int, slots: dict[str, Filler], writer: str) -> None:
+        where = _where(self.grammar, template, number + 1)
+        meaning = Meaning.of(template.name, slots)
+        try:
+            sentence = realise(meaning, self.grammar, variant=number, writer=writer)
+        except GrammarError as error:
+            self._add(where, error.problem, error.remedy)
+            return
+        for problem, remedy in look(sentence, self.grammar):
+            self._add(where, problem, remedy)
+        for token, tag in zip(sentence.tokens, sentence.upos, strict=False):
+            if tag == "_":
+                self._untagged(token, where)
+        self._compare(meaning, sentence.text, where)
+
+    def _add(self, where: str, problem: str, remedy: str) -> None:
+        """Keep a fault, unless this row already shows enough of its kind."""
+        key = f"{where} {remedy}"
+        fault = Fault(where, problem, remedy)
+        if fault in self.faults[-50:]:
+            return
+        self.counts[key] += 1
+        if self.counts[key] <= 3:
+            self.faults.append(fault)
+
+    def _untagged(self, token: str, where: str) -> None:
+        self.counts[f"untagged {token}"] += 1
+        if self.counts[f"untagged {token}"] == 1:
+            at = where.removeprefix(self.grammar.file).strip()
+            self.faults.append(
+                Fault(
+                    f"{self.grammar.file} [tags]",
+                    f"{token!r} has no part of speech; it stands in {at}",
+                    "add it to [tags], or mark it in the template: word/TAG",
+                )
+            )
+
+    def _compare(self, meaning: Meaning, text: str, where: str) -> None:
+        """Two meanings may not be one sentence; what is reviewed need not be said in it."""
+        other, there = self.texts.setdefault(text, (meaning, where))
+        mine = {k: v for k, v in meaning.slots if k != "x"}
+        theirs = {k: v for k, v in other.slots if k != "x"}
+        if other.template != meaning.template:
+            self._add(where, f"{text!r} is also {there}", "say the two templates differently")
+        elif mine != theirs and sorted(map(str, mine.values())) != sorted(
+            map(str, theirs.values())
+        ):
+            differing = [str(v) for k in mine if mine[k] != theirs[k] for v in (theirs[k], mine[k])]
+            self._add(where, f"{text!r} is said of {' and '.join(differing)}", "make them differ")
+
+
+def _fillings(template: Template, world: World, rng: random.Random) -> Iterator[dict[str, Filler]]:
+    """Yield fillings: every filler of each slot with the others fixed, then random ones."""
+    options = {slot: world.fillers(template, slot) for slot in template.slots}
+    base = {slot: rng.choice(fillers) for slot, fillers in options.items()}
+    for slot, fillers in options.items():
+        for filler in fillers if len(fillers) < 200 else rng.sample(fillers, 200):
+            yield _apart(template, {**base, slot: filler}, options)
+    for _ in range(30):
+        chosen = {slot: rng.choice(fillers) for slot, fillers in options.items()}
+        yield _apart(template, chosen, options)
+
+
+def _apart(
+    template: Template, slots: dict[str, Filler], options: dict[str, list[Filler]]
+) -> dict[str, Filler]:
+    """Give two slots of a category different fillers: nobody meets herself."""
+    for slot, other in (("a", "b"), ("q", "r"), ("p", "p2"), ("o", "o2"), ("l", "l2"), ("b", "b2")):
+        if (
+            other in slots
+            and slots.get(slot) == slots[other]
+            and (template.slots[slot] == template.slots[other])
+        ):
+            at = options[other].index(slots[other])
+            slots[other] = options[other][(at + 1) % len(options[other])]
+    return slots
+
+
+def look(sentence: Sentence, grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """Yield (problem, remedy) for whatever is wrong with a sentence as it is written."""
+    text = sentence.text
+    if re.search(r"[{}$]", text):
+        yield f"leftover sign in {text!r}", "no brace or $ may be left"
+    if "  " in text or text != text.strip():
+        yield f"stray blank in {text!r}", "drop it in template or rewrite"
+    blanks = (" ", "\u00a0") if grammar.code == "fr" else (" ",)
+    if found := _BLANK.search(text):
+        yield f"blank at {found[0]!r} in {text!r}", "no blank there; in French a no-break space"
+    if "\u00a0" not in blanks and re.search("[\u00a0\u202f]", text):
+        yield f"no-break space in {text!r}", "write an ordinary blank"
+    if unicodedata.normalize("NFC", text) != text:
+        yield f"{text!r} is not in normal form NFC", "save the file in NFC"
+    if _MOJIBAKE.search(text):
+        yield f"broken characters in {text!r}", "save the file as UTF-8, and type them again"
+    if not text.rstrip(_CLOSERS) or text.rstrip(_CLOSERS)[-1] not in _ENDS:
+        yield f"no full stop ends {text!r}", "end with . ! ? or those of the script"
+    yield from _letters(sentence, grammar)
+
+
+def _letters(sentence: Sentence, grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """Compare every letter with the script of the language; brands may be Latin."""
+    script = languages.get(grammar.code).script
+    allowed = _SCRIPTS.get(script, ())
+    brands = [t for t, e in zip(sentence.tokens, sentence.entities, strict=True) if "ORG" in e]
+    for token in sentence.tokens:
+        for char in token:
+            if char in _SIGNS or char.isascii() and char.isdigit():
+                continue
+            name = unicodedata.name(char, "an unnamed character")
+            if name.startswith(allowed) and name != "ARABIC TATWEEL":
+                continue
+            if not (token in brands and name.startswith("LATIN")):
+                yield f"{char!r} ({name}) in {token!r}", f"only {script} and its punctuation"
+
+
+def _unused(grammar: Grammar, said: _Said) -> Iterator[Fault]:
+    """Note function words that no template has, and curly beside straight apostrophes."""
+    named = {
+        piece.name
+        for variants in grammar.templates.values()
+        for variant in variants
+        for piece in variant
+        if isinstance(piece, Reference)
+    }
+    forms = [form for row in grammar.rows.get("institution", {}).values() for form in row.values()]
+    named |= {p.name for form in forms for p in pieces(form) if isinstance(p, Reference)}
+    for name in grammar.words:
+        if name not in named:
+            yield Fault(f"{grammar.file} [word] {name}", "is in no template", "drop it", note=True)
+    curly = next((text for text in said.texts if "’" in text), "")
+    straight = next((text for text in said.texts if re.search(r"\w'\w", text)), "")
+    if curly and straight:
+        yield Fault(
+            grammar.file, f"has ’ ({curly!r}) and ' ({straight!r})", "choose one apostrophe"
+        )
