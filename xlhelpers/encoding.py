@@ -622,7 +622,7 @@ def _check_texts(texts: Sequence[str]) -> list[str]:
 
 
 def _check_together(model: Any, tokenizer: Any) -> None:
-    if getattr(model.config, "is_encoder_decoder", False):
+    if hasattr(model.base_model, "decoder"):
         raise EncodingError(
             "this model is an encoder with a decoder", "give its encoder: model.get_encoder()"
         )

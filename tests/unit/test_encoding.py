@@ -191,11 +191,11 @@ def test_long_texts_are_cut_by_tokens_and_that_is_said(pair: tuple[Any, Any]) ->
     with pytest.warns(TruncationWarning) as caught:
         found = encoding.encode([longest, "house", longer, fits], *pair)
     (warned,) = caught
-    expected = f"2 of 4 texts have more than {POSITIONS} tokens .* the longest has {POSITIONS + 30}"
-    assert str(warned.message).startswith("2 of 4 texts")
-    with pytest.warns(TruncationWarning, match=expected):
-        encoding.encode_layers([longest, "house", longer, fits], *pair)
-    assert warned.filename == __file__
+    assert str(warned.message) == (
+        f"2 of 4 texts have more than {POSITIONS} tokens and were cut there; "
+        f"the longest has {POSITIONS + 30}"
+    )
+    assert warned.filename == __file__  # the line that called, not one of ours
     # What is left of both is the text that fits.
     assert np.allclose(found[0], found[3], atol=2e-6)
     assert np.allclose(found[2], found[3], atol=2e-6)
@@ -265,14 +265,25 @@ def test_a_tokenizer_of_another_model_is_refused() -> None:
         encoding.encode(["cat"], model, bert()[1])
 
 
-def test_a_model_with_a_decoder_is_refused() -> None:
-    class Stub:
-        class config:
-            is_encoder_decoder = True
-            num_hidden_layers = 1
+def test_of_a_translation_model_the_encoder_is_taken() -> None:
+    from transformers import MarianConfig, MarianModel
 
-    with pytest.raises(EncodingError, match="get_encoder"):
-        encoding.encode(["cat"], Stub(), bert()[1])
+    sizes = {
+        f"{part}_{what}": size
+        for part in ("encoder", "decoder")
+        for what, size in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 32))
+    }
+    ids = {"pad_token_id": 0, "decoder_start_token_id": 0, "eos_token_id": 3}
+    model = MarianModel(MarianConfig(vocab_size=40, d_model=DIM, **sizes, **ids))
+    with pytest.raises(EncodingError, match="model.get_encoder"):
+        encoding.encode(TEXTS, model, bert()[1])
+    tokenizer = bert()[1]
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    found = encoding.encode(TEXTS, model.get_encoder(), tokenizer)
+    ids_of_first = torch.tensor([tokenizer(TEXTS[0])["input_ids"]])
+    with torch.no_grad():
+        state = model.get_encoder().eval()(ids_of_first).last_hidden_state[0]
+    assert np.allclose(found[0], state.mean(dim=0).numpy(), atol=2e-6)
 
 
 # ── the untrained twin ───────────────────────────────────────────────────────────────────
@@ -292,6 +303,7 @@ def test_a_twin_has_the_shape_and_other_weights(pair: tuple[Any, Any]) -> None:
     assert not torch.equal(twin.state_dict()[weight], other.state_dict()[weight])
     assert twin.state_dict()[weight].std().item() == pytest.approx(0.5, rel=0.1)
     assert type(twin) is type(model)
+    assert twin.config is not model.config
     assert not twin.training
     assert encoding.encode(TEXTS, twin, tokenizer).shape == (len(TEXTS), DIM)
 

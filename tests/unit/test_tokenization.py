@@ -1,0 +1,331 @@
+"""Counts of tokens on vocabularies small enough to count by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlhelpers import tokenization
+from xlhelpers.tokenization import TokenizationError, script
+
+
+@pytest.fixture(scope="module")
+def wordpiece() -> Any:
+    """mBERT's kind: a word with any unknown letter is one [UNK]."""
+    from transformers import BertTokenizer
+
+    entries = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    entries += ["the", "cat", "##s", "##t", "sleep", "Katze", "##n", "sch", "##laf", "##en"]
+    entries += ["好", "дом", "##ा", "1"]
+    return BertTokenizer(vocab={entry: i for i, entry in enumerate(entries)}, do_lower_case=False)
+
+
+@pytest.fixture(scope="module")
+def unigram() -> Any:
+    """XLM-R's kind: pieces from a model with scores, words marked by ▁."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import XLMRobertaTokenizerFast
+
+    entries = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁the", "▁cat", "s", "▁sleep", "好", "▁猫"]
+    backend = Tokenizer(models.Unigram([(e, -1.0) for e in [*entries, "<mask>"]], unk_id=3))
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    return XLMRobertaTokenizerFast(tokenizer_object=backend)
+
+
+# ── texts ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tokens_are_counted_without_the_frame(wordpiece: Any, unigram: Any) -> None:
+    texts = ["the cats sleep", "cat", "Katzen schlafen"]
+    assert tokenization.token_counts(texts, wordpiece).tolist() == [4, 1, 5]
+    for tokenizer in (wordpiece, unigram):
+        framed = [len(tokenizer(text)["input_ids"]) - 2 for text in texts]
+        assert tokenization.token_counts(texts, tokenizer).tolist() == framed
+
+
+def test_parity_is_tokens_over_tokens_of_the_reference(wordpiece: Any) -> None:
+    parallel = {
+        "de": ["die Katzen schlafen", "Katze", "Katzen"],  # 1 + 2 + 3 tokens, 1, 2
+        "en": ["the cats sleep", "cat", "cats"],  # 1 + 2 + 1, 1, 2
+    }
+    found = tokenization.parity(parallel, wordpiece)
+    assert list(found) == ["de", "en"]
+    assert found["de"].value == pytest.approx(9 / 7)
+    assert found["de"].low < 9 / 7 < found["de"].high
+    assert (found["en"].value, found["en"].low, found["en"].high) == (1, 1, 1)
+    turned = tokenization.parity(parallel, wordpiece, reference="de")
+    assert turned["en"].value == pytest.approx(7 / 9)
+
+
+def test_unknown_is_told_by_id_where_the_pieces_look_known(unigram: Any) -> None:
+    text = "the ☃ 好"
+    assert "☃" in unigram.tokenize(text)  # and no <unk> among them
+    assert unigram.unk_token not in unigram.tokenize(text)
+    # ▁the ▁ ☃ ▁ 好: one of five
+    assert tokenization.unknown_share([text], unigram) == pytest.approx(1 / 5)
+    # Over all tokens, and not the mean over texts: one of seven.
+    assert tokenization.unknown_share([text, "cats"], unigram) == pytest.approx(1 / 7)
+    assert tokenization.unknown_share(["the cats"], unigram) == 0
+
+
+def test_a_tokenizer_without_an_unknown_token_has_no_unknowns(unigram: Any) -> None:
+    class Bytes:
+        unk_token_id = None
+
+        def __call__(self, texts: list[str], **_: Any) -> dict[str, list[list[int]]]:
+            return {"input_ids": [list(text.encode()) for text in texts]}
+
+    assert tokenization.unknown_share(["好"], Bytes()) == 0
+    assert tokenization.token_counts(["好"], Bytes()).tolist() == [3]
+
+
+def test_characters_are_composed_and_spaces_do_not_count(wordpiece: Any) -> None:
+    # 7 + 4 letters over 4 + 1 tokens
+    assert tokenization.characters_per_token(["the cats"], wordpiece) == pytest.approx(7 / 3)
+    assert tokenization.characters_per_token(["the\tcats ", "cat"], wordpiece) == 10 / 4
+    composed, decomposed = "caf\u00e9", "cafe\u0301"  # both are one [UNK]
+    for text in (composed, decomposed):
+        assert tokenization.characters_per_token([text], wordpiece) == 4
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_fertility_by_hand(wordpiece: Any) -> None:
+    # the | cat ##s | sch ##laf ##en | [UNK]
+    found = tokenization.fertility(["the", "cats", "schlafen", "Hund"], wordpiece)
+    assert found.pieces == (1 + 2 + 3 + 1) / 4
+    assert found.continued == 0.5
+    assert found.unknown == 0.25
+    assert found.words == 4
+    repeated = tokenization.fertility(["the", "the", "cats"], wordpiece)
+    assert repeated.pieces == pytest.approx(4 / 3)  # running words: repetitions count
+
+
+def test_a_word_start_mark_alone_is_no_piece(unigram: Any) -> None:
+    assert unigram.tokenize("好") == ["▁", "好"]
+    found = tokenization.fertility(["好", "猫", "cats", "☃"], unigram)
+    assert found.pieces == (1 + 1 + 2 + 1) / 4
+    assert found.continued == 0.25
+    assert found.unknown == 0.25
+
+
+def test_unknown_pieces_count_where_the_mark_is_no_entry(wordpiece: Any) -> None:
+    # Asked for "▁", a tokenizer without it answers with its unknown token.
+    assert wordpiece.convert_tokens_to_ids("▁") == wordpiece.unk_token_id
+    assert tokenization.fertility(["Hund"], wordpiece).pieces == 1
+
+
+def test_compare_puts_everything_side_by_side(wordpiece: Any) -> None:
+    parallel = {
+        "en": ["the cats sleep", "cat"],
+        "de": ["die Katzen schlafen", "Katze"],
+        "zh": ["好", "好好"],
+    }
+    words = {"en": ["the", "cats"], "de": ["die", "Katzen"]}
+    frame = tokenization.compare(parallel, wordpiece, words=words)
+    assert frame.index.tolist() == ["en", "de", "zh"]
+    assert frame.index.name == "language"
+    assert frame.loc["de", ["tokens", "parity"]].tolist() == [3.5, pytest.approx(7 / 5)]
+    assert frame.loc["de", "unknown"] == pytest.approx(1 / 7)
+    assert frame.loc["de", "characters"] == pytest.approx((3 + 6 + 8 + 5) / 7)
+    columns = ["fertility", "continued", "unknown_words"]
+    assert frame.loc["en", columns].tolist() == [1.5, 0.5, 0]
+    assert frame.loc["de", columns].tolist() == [1.5, 0.5, 0.5]
+    assert frame.loc["zh", columns].isna().all()
+    score = tokenization.parity(parallel, wordpiece)["de"]
+    assert frame.loc["de", ["low", "high"]].tolist() == [score.low, score.high]
+    assert "fertility" not in tokenization.compare(parallel, wordpiece)
+
+
+@pytest.mark.parametrize("texts", [["cat", ""], ["cat", " "], ["cat", None], [], "cat"])
+def test_bad_texts_are_refused(texts: Any, wordpiece: Any) -> None:
+    said = "text 1" if len(texts) == 2 else "no texts"
+    for measure in (
+        tokenization.token_counts,
+        tokenization.unknown_share,
+        tokenization.characters_per_token,
+    ):
+        with pytest.raises(TokenizationError, match=said):
+            measure(texts, wordpiece)
+    with pytest.raises(TokenizationError, match=said.replace("text", "word")):
+        tokenization.fertility(texts, wordpiece)
+
+
+def test_sentences_are_no_words(wordpiece: Any) -> None:
+    with pytest.raises(TokenizationError, match="word 1 has white space"):
+        tokenization.fertility(["cat", "the cat"], wordpiece)
+
+
+def test_bad_sides_are_refused(wordpiece: Any) -> None:
+    with pytest.raises(TokenizationError, match="'en' is not among de"):
+        tokenization.parity({"de": ["Katze"]}, wordpiece)
+    with pytest.raises(TokenizationError, match="'en': 1, 'de': 2"):
+        tokenization.parity({"en": ["cat"], "de": ["Katze", "Katze"]}, wordpiece)
+    nothing = ["\u0000"]  # BERT deletes control characters
+    with pytest.raises(TokenizationError, match="no token"):
+        tokenization.parity({"en": nothing, "de": ["Katze"]}, wordpiece)
+    for measure in (tokenization.unknown_share, tokenization.characters_per_token):
+        with pytest.raises(TokenizationError, match="no token"):
+            measure(nothing, wordpiece)
+
+
+# ── vocabularies ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Straße", "Latin"),
+        ("ọ̀rọ̀", "Latin"),  # dots and tones are combining marks of any script
+        ("ｆｕｌｌ", "Latin"),
+        ("дом", "Cyrillic"),
+        ("λόγος", "Greek"),
+        ("كِتاب", "Arabic"),
+        ("घर", "Devanagari"),
+        ("ा", "Devanagari"),  # a vowel sign by itself, as in a piece of a word
+        ("ไทย", "Thai"),
+        ("房子", "Han"),
+        ("々", "Han"),
+        ("ひらがな", "Hiragana"),
+        ("データ", "Katakana"),
+        ("한국어", "Hangul"),
+        ("አማርኛ", "Ethiopic"),
+        ("ᱚᱞ", "Ol Chiki"),
+        ("ᐃᓄᒃ", "Canadian Aboriginal"),
+        ("食べる", "mixed"),
+        ("iмя", "mixed"),
+        ("2026, ☃ ▁", "none"),
+        ("", "none"),
+        ("\u0301", "none"),
+    ],
+)
+def test_script(text: str, name: str) -> None:
+    assert script(text) == name
+
+
+def test_scripts_are_those_of_the_cards_languages() -> None:
+    from xlhelpers import languages
+
+    english = {
+        "Latn": "Latin",
+        "Cyrl": "Cyrillic",
+        "Arab": "Arabic",
+        "Deva": "Devanagari",
+        "Hans": "Han",
+        "Grek": "Greek",
+        "Hebr": "Hebrew",
+        "Thai": "Thai",
+        "Beng": "Bengali",
+        "Taml": "Tamil",
+        "Ethi": "Ethiopic",
+        "Kore": "Hangul",
+    }
+    checked = [card for card in languages.all() if card.script in english]
+    assert len(checked) == len(languages.all()) - 1  # Japanese has three scripts
+    for card in checked:
+        assert script(card.native) == english[card.script], card.code
+
+
+def test_a_vocabulary_by_script(wordpiece: Any, unigram: Any) -> None:
+    found = tokenization.vocabulary_by_script(wordpiece)
+    assert found == {
+        "Latin": 10,
+        "special": 6,
+        "Han": 1,
+        "Cyrillic": 1,
+        "Devanagari": 1,
+        "none": 1,
+    }
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert sum(found.values()) == len(wordpiece)
+    found = tokenization.vocabulary_by_script(unigram)
+    assert found == {"special": 5, "Latin": 4, "Han": 2, "none": 1}
+
+
+def test_a_byte_level_vocabulary_is_decoded_first() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str("好")[0][0]
+    assert script(letters) == "Latin"  # what a look at the entry would say
+    whole = {letters: 0, "Ġdog": 1, letters[0]: 2}
+    backend = Tokenizer(models.BPE(vocab=whole, merges=[]))
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    found = tokenization.vocabulary_by_script(tokenizer)
+    assert found == {"Han": 1, "Latin": 1, "none": 1}
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────
+
+
+def test_parameters_of_the_real_models_without_their_weights() -> None:
+    import torch
+    from transformers import (
+        BertConfig,
+        BertModel,
+        XLMRobertaConfig,
+        XLMRobertaForMaskedLM,
+    )
+
+    large = {"vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}
+    with torch.device("meta"):
+        mbert = BertModel(BertConfig(vocab_size=119547))
+        xlmr = XLMRobertaForMaskedLM(XLMRobertaConfig(**large))
+    per_layer_attention = 4 * (768 * 768 + 768) + 2 * 768
+    per_layer_forward = 2 * 768 * 3072 + 3072 + 768 + 2 * 768
+    found = tokenization.parameters_by_part(mbert)
+    assert found == {
+        "word embeddings": 119547 * 768,
+        "other embeddings": (512 + 2 + 2) * 768,
+        "attention": 12 * per_layer_attention,
+        "feed-forward": 12 * per_layer_forward,
+        "pooler": 768 * 768 + 768,
+    }
+    assert sum(found.values()) == 177_853_440
+    found = tokenization.parameters_by_part(xlmr)
+    # The output layer shares the word embeddings and adds one bias a word.
+    assert found["head"] == 768 * 768 + 768 + 2 * 768 + 250002
+    assert found["word embeddings"] == 250002 * 768
+    assert sum(found.values()) == xlmr.num_parameters() == 278_295_186
+    assert "pooler" not in found
+    assert found["word embeddings"] / sum(found.values()) == pytest.approx(0.69, abs=0.005)
+
+
+def test_every_parameter_has_a_part_in_other_architectures_too() -> None:
+    from transformers import (
+        DistilBertConfig,
+        DistilBertForSequenceClassification,
+        MarianConfig,
+        MarianMTModel,
+    )
+
+    student = DistilBertForSequenceClassification(
+        DistilBertConfig(vocab_size=50, dim=8, n_layers=2, n_heads=2, hidden_dim=16)
+    )
+    found = tokenization.parameters_by_part(student)
+    assert sum(found.values()) == student.num_parameters()
+    assert found["attention"] == 2 * (4 * (8 * 8 + 8) + 16)
+    assert found["feed-forward"] == 2 * (8 * 16 + 16 + 16 * 8 + 8 + 16)
+    assert found["head"] == 8 * 8 + 8 + 8 * 2 + 2
+    sizes = {
+        f"{part}_{what}": size
+        for part in ("encoder", "decoder")
+        for what, size in (("layers", 2), ("attention_heads", 2), ("ffn_dim", 16))
+    }
+    ids = {"pad_token_id": 49, "decoder_start_token_id": 49, "eos_token_id": 0}
+    marian = MarianMTModel(MarianConfig(vocab_size=50, d_model=8, **sizes, **ids))
+    found = tokenization.parameters_by_part(marian)
+    assert sum(found.values()) == sum(p.numel() for p in marian.parameters())
+    assert found["word embeddings"] == 50 * 8
+    # The decoder attends twice: to itself and to the source.
+    assert found["attention"] == (2 + 2 * 2) * (4 * (8 * 8 + 8) + 16)
+    assert "head" not in found
+
+
+def test_counts_are_whole_numbers(wordpiece: Any) -> None:
+    assert tokenization.token_counts(["cat"], wordpiece).dtype == np.int64

@@ -1,0 +1,366 @@
+"""What a tokenizer does to each language, and where a model keeps its parameters.
+
+Counts leave out the special tokens that frame a text. Characters are Unicode code points of
+composed (NFC) text, white space not counted.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlhelpers.alignment.evaluation import Score
+from xlhelpers.encoding import ratio
+from xlhelpers.errors import CourseError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = NDArray[np.int64]
+
+# SentencePiece's mark for the start of a word.
+_WORD_START = "▁"
+
+
+class TokenizationError(CourseError, ValueError):
+    """Texts cannot be counted as asked; the message says why and what to do."""
+
+
+# ── texts ────────────────────────────────────────────────────────────────────────────────
+
+
+def token_counts(texts: Sequence[str], tokenizer: Any) -> Ints:
+    """Return how many tokens each text has, (texts,).
+
+    Raises:
+        TokenizationError: no text, or an empty one.
+    """
+    return np.array([len(row) for row in _ids(texts, tokenizer)], dtype=np.int64)
+
+
+def parity(
+    parallel: Mapping[str, Sequence[str]],
+    tokenizer: Any,
+    *,
+    reference: str = "en",
+    seed: int = 0,
+) -> dict[str, Score]:
+    """Return how many tokens each language needs for one token of the reference.
+
+    The premium of Petrov, La Malfa, Torr & Bibi (2023, NeurIPS), here over all sentences
+    together: the tokens of the language over those of the reference in the same content. It
+    is 1 at parity; at 2, text costs twice as much and half as much of it fits. The 95 %
+    intervals are a bootstrap over sentences.
+
+    Args:
+        parallel: language to sentences; row i of every language says the same.
+        tokenizer: any transformers tokenizer.
+        reference: the language that is 1.
+        seed: of the bootstrap.
+
+    Returns:
+        Language to score, in the order given.
+
+    Raises:
+        TokenizationError: no reference, sides of different length, or an empty sentence.
+    """
+    counts = _parallel_counts(parallel, tokenizer, reference)
+    return {code: ratio(own, counts[reference], seed=seed) for code, own in counts.items()}
+
+
+def unknown_share(texts: Sequence[str], tokenizer: Any) -> float:
+    """Return the share of tokens that are the unknown token, by id; 0 where there is none.
+
+    By id, since a SentencePiece tokenizer shows the piece as it was written: in the output of
+    `tokenizer.tokenize` an unknown sign looks like a known one.
+
+    Raises:
+        TokenizationError: as `token_counts`, or no text has a token.
+    """
+    ids = [token for row in _ids(texts, tokenizer) for token in row]
+    _check_some(len(ids))
+    return ids.count(_unknown_id(tokenizer)) / len(ids)
+
+
+def characters_per_token(texts: Sequence[str], tokenizer: Any) -> float:
+    """Return how many characters a token stands for on average.
+
+    Comparable between tokenizers on one language; between languages only with the thought
+    that a Chinese character says more than a letter (`parity` is fair there).
+
+    Raises:
+        TokenizationError: as `unknown_share`.
+    """
+    tokens = int(token_counts(texts, tokenizer).sum())
+    _check_some(tokens)
+    return sum(map(_characters, texts)) / tokens
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Fertility:
+    """Into how many pieces words fall.
+
+    Attributes:
+        pieces: mean pieces a word; 1 if every word is an entry of the vocabulary.
+        continued: share of words that are cut into two pieces or more.
+        unknown: share of words with an unknown piece. WordPiece gives up on a whole word at
+            once, which counts as one piece: many unknown words make a low fertility.
+        words: how many were counted.
+    """
+
+    pieces: float
+    continued: float
+    unknown: float
+    words: int
+
+
+def fertility(words: Sequence[str], tokenizer: Any) -> Fertility:
+    """Count the pieces of words, each tokenized by itself.
+
+    Fertility and the proportion of continued words are measures of Rust et al. (2021, ACL),
+    "How Good is Your Tokenizer?". A word-start mark that stands alone ("▁") is no piece:
+    Chinese has it here before every word, and in running text hardly ever.
+
+    Args:
+        words: running words, repeated as they occur in text; for a language that writes no
+            spaces somebody has to say what its words are.
+        tokenizer: any transformers tokenizer.
+
+    Raises:
+        TokenizationError: no word, an empty one, or several words in one.
+    """
+    rows = _ids(words, tokenizer, "word")
+    for number, word in enumerate(words):
+        if len(word.split()) > 1:
+            raise TokenizationError(
+                f"word {number} has white space in it: {word!r:.40}",
+                "give words, such as text.split() where a language writes spaces",
+            )
+    mark, unknown = _word_start_id(tokenizer), _unknown_id(tokenizer)
+    pieces = np.array([sum(token != mark for token in row) for row in rows])
+    return Fertility(
+        pieces=float(pieces.mean()),
+        continued=float((pieces > 1).mean()),
+        unknown=float(np.mean([unknown in row for row in rows])),
+        words=len(rows),
+    )
+
+
+def compare(
+    parallel: Mapping[str, Sequence[str]],
+    tokenizer: Any,
+    *,
+    reference: str = "en",
+    words: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return one row a language: everything above, side by side.
+
+    Args:
+        parallel: as in `parity`.
+        tokenizer: any transformers tokenizer.
+        reference: the language whose parity is 1.
+        words: language to running words; adds the columns of `fertility`, empty for a
+            language without words.
+        seed: of the bootstrap.
+
+    Returns:
+        Indexed by `language`: `tokens` (mean a sentence), `parity` with `low` and `high`,
+        `characters` (a token), `unknown` (share of tokens), and where words are given
+        `fertility`, `continued` and `unknown_words` (shares of words).
+
+    Raises:
+        TokenizationError: as `parity` and `fertility`.
+    """
+    import pandas as pd
+
+    scores = parity(parallel, tokenizer, reference=reference, seed=seed)
+    rows = {}
+    for code, score in scores.items():
+        texts = parallel[code]
+        rows[code] = {
+            "tokens": float(token_counts(texts, tokenizer).mean()),
+            "parity": score.value,
+            "low": score.low,
+            "high": score.high,
+            "characters": characters_per_token(texts, tokenizer),
+            "unknown": unknown_share(texts, tokenizer),
+        }
+        if words is not None and code in words:
+            found = fertility(words[code], tokenizer)
+            rows[code] |= {
+                "fertility": found.pieces,
+                "continued": found.continued,
+                "unknown_words": found.unknown,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("language")
+
+
+# ── vocabularies ─────────────────────────────────────────────────────────────────────────
+
+# Unicode names a character after its script; the names of some scripts do not begin so.
+_RENAMED = {
+    "CANADIAN": "Canadian Aboriginal",
+    "CJK": "Han",
+    "HENTAIGANA": "Hiragana",
+    "IDEOGRAPHIC": "Han",
+    "NEW": "New Tai Lue",
+    "NKO": "N'Ko",
+}
+_TWO_WORDS = frozenset({"MEETEI", "OL", "OLD", "SYLOTI", "TAI"})
+# Letters and marks of several scripts, or of none.
+_NO_SCRIPT = frozenset(
+    "CARON COMBINING KATAKANA-HIRAGANA MODIFIER MUSICAL VARIATION VEDIC VERTICAL".split()
+)
+
+# BERT's vocabularies have rows to spare.
+_SPARE = re.compile(r"\[unused\d+\]")
+
+
+def script(text: str) -> str:
+    """Return the script of a text's letters, in English: `"Latin"`, `"Han"`, `"Devanagari"`.
+
+    `"mixed"` for letters of several scripts, `"none"` where there is no letter. Letters that
+    are compatibility forms (full-width Latin, mathematical bold) count as what they stand for.
+    """
+    found = {
+        name
+        for character in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(character)[0] in "LM" and (name := _script_of(character))
+    }
+    return found.pop() if len(found) == 1 else "mixed" if found else "none"
+
+
+def _script_of(character: str) -> str:
+    words = unicodedata.name(character, "").split()
+    if not words or words[0] in _NO_SCRIPT:
+        return ""
+    if words[0] in _RENAMED:
+        return _RENAMED[words[0]]
+    return " ".join(words[: 2 if words[0] in _TWO_WORDS else 1]).title()
+
+
+def vocabulary_by_script(tokenizer: Any) -> dict[str, int]:
+    """Return how many entries of a vocabulary are in each script, most first.
+
+    Scripts as in `script`, so digits, signs and emoji are `"none"`; `"special"` are the
+    entries that no text is made of.
+    """
+    special = {*tokenizer.all_special_tokens}
+    # Through the tokenizer's own decoder, since byte-level entries are written in a code.
+    counts = Counter(
+        "special"
+        if entry in special or _SPARE.fullmatch(entry)
+        else script(tokenizer.convert_tokens_to_string([entry]))
+        for entry in tokenizer.get_vocab()
+    )
+    return dict(counts.most_common())
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────
+
+PARTS = (
+    "word embeddings",
+    "other embeddings",
+    "attention",
+    "feed-forward",
+    "other",
+    "pooler",
+    "head",
+)
+
+_LAYER = re.compile(r"(^|\.)layers?\.\d+\.")
+_ATTENTION = re.compile(r"attention|attn|sa_layer_norm")
+
+
+def parameters_by_part(model: Any) -> dict[str, int]:
+    """Return how many parameters each part of a model has; parts of `PARTS` that it lacks are out.
+
+    A matrix used twice, as word embeddings often are for the output too, counts once, where
+    it comes in. Layer norms count with what they follow. The model may be on the "meta"
+    device, where a published configuration takes no memory.
+    """
+    words, base = model.get_input_embeddings().weight, model.base_model
+    counts: Counter[str] = Counter()
+    inside = set()
+    for name, parameter in base.named_parameters():
+        inside.add(parameter)
+        counts["word embeddings" if parameter is words else _part(name)] += parameter.numel()
+    counts["head"] = sum(p.numel() for p in model.parameters() if p not in inside)
+    return {part: counts[part] for part in PARTS if counts[part]}
+
+
+def _part(name: str) -> str:
+    if _LAYER.search(name):
+        return "attention" if _ATTENTION.search(name) else "feed-forward"
+    if name.startswith("pooler."):
+        return "pooler"
+    return "other embeddings" if "embed" in name else "other"
+
+
+# ── checks ───────────────────────────────────────────────────────────────────────────────
+
+
+def _ids(texts: Sequence[str], tokenizer: Any, kind: str = "text") -> list[list[int]]:
+    if isinstance(texts, str) or not len(texts):
+        raise TokenizationError(f"these are no {kind}s: {texts!r:.40}", f"give a list of {kind}s")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise TokenizationError(
+                f"{kind} {number} is {f'{text!r:.40}' if text else 'empty'}", "leave it out"
+            )
+    # verbose=False: how long a text may be is no matter here.
+    found = tokenizer(list(texts), add_special_tokens=False, verbose=False)
+    rows: list[list[int]] = found["input_ids"]
+    return rows
+
+
+def _parallel_counts(
+    parallel: Mapping[str, Sequence[str]], tokenizer: Any, reference: str
+) -> dict[str, Ints]:
+    if reference not in parallel:
+        raise TokenizationError(
+            f"the reference {reference!r} is not among {', '.join(parallel) or 'no languages'}",
+            "add its sentences, or name another reference=",
+        )
+    sizes = {code: len(texts) for code, texts in parallel.items()}
+    if len(set(sizes.values())) > 1:
+        raise TokenizationError(
+            f"parallel sentences differ in number: {sizes}", "give every language the same ones"
+        )
+    counts = {code: token_counts(texts, tokenizer) for code, texts in parallel.items()}
+    _check_some(int(counts[reference].sum()))
+    return counts
+
+
+def _check_some(tokens: int) -> None:
+    if not tokens:
+        raise TokenizationError(
+            "the tokenizer makes no token of any of these texts", "give texts with letters in them"
+        )
+
+
+def _unknown_id(tokenizer: Any) -> int:
+    """Return the id of the unknown token; -1, which no token has, where there is none."""
+    return -1 if tokenizer.unk_token_id is None else int(tokenizer.unk_token_id)
+
+
+def _word_start_id(tokenizer: Any) -> int:
+    """Return the id of the mark for the start of a word; -1 where it is no entry of its own."""
+    number = tokenizer.convert_tokens_to_ids(_WORD_START)
+    known = number is not None and tokenizer.convert_ids_to_tokens(number) == _WORD_START
+    return int(number) if known else -1
+
+
+def _characters(text: str) -> int:
+    return sum(not character.isspace() for character in unicodedata.normalize("NFC", text))
