@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xlhelpers import languages
 from xlhelpers.build.grammar import realise as realisation
@@ -15,6 +15,7 @@ from xlhelpers.build.grammar.language import (
     Fault,
     Grammar,
     Literal,
+    NoRowError,
     Reference,
     pieces,
     slot_category,
@@ -33,10 +34,11 @@ _SCRIPTS = {
 }
 _SIGNS = frozenset(" \u00a0\u202f.,;:?!…'’\"“”„‚‘«»()-–—·¿¡%&/。，、；：？！（）《》「」،؛؟٪।")
 _ENDS = frozenset(".!?…。！？؟।")
-_CLOSERS = '"”’»)）」'
+_CLOSERS = '"”“’»)）」'
 _MOJIBAKE = re.compile("\ufffd|Ã[\u0080-\u00bf]|Â[\u0080-\u00bf]|â€|Ð[\u0080-\u00bf]")
 _BLANK = re.compile(r" [.,;:?!…。，？！：；،؛؟।)»”]|[¿¡(«„] ")
-_KEPT = 6  # faults of one kind that are shown in full
+_KEPT = 6  # missing forms of one reference that are listed
+_EXAMPLES = 2  # sentences of one variant that are shown for one kind of fault
 
 
 def check(grammar: Grammar, world: World | None = None) -> list[Fault]:
@@ -46,18 +48,27 @@ def check(grammar: Grammar, world: World | None = None) -> list[Fault]:
     random fillings, so that a form which only one noun needs is missed neither.
     """
     world = grammar.world if world is None else world
-    faults = [*grammar.faults, *_forms(grammar, world), *_twins(grammar, world)]
+    rows = [*grammar.faults, *_forms(grammar, world), *_twins(grammar), *_characters(grammar)]
     said = _Said(grammar)
+    unresolved: list[Fault] = []
     for name in grammar.templates:
         template = world.templates[name]
-        static = list(_references(grammar, template))
-        faults += static
-        if not any(not fault.note for fault in static):
+        found = list(_references(grammar, template))
+        unresolved += found
+        if not found:
             said.template(template, world)
-    faults += said.faults
-    faults += _unused(grammar, said)
-    unique = list(dict.fromkeys(faults))
-    return sorted(unique, key=lambda fault: fault.note)
+    faults = [*rows, *_grouped(unresolved), *_grouped(said.faults), *_unused(grammar, said)]
+    return sorted(dict.fromkeys(faults), key=lambda fault: fault.note)
+
+
+def _grouped(faults: list[Fault]) -> Iterator[Fault]:
+    """Name a form that many templates lack once."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        places.setdefault((fault.problem, fault.remedy), []).append(fault.where)
+    for (problem, remedy), where in places.items():
+        more = f", and in {len(where) - 1} more variants" if len(where) > 1 else ""
+        yield Fault(where[0], problem + more, remedy)
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +106,60 @@ def _form(where: str, column: str, form: str, category: str) -> Iterator[Fault]:
         yield Fault(where, f"{form!r} refers to something", "only institutions may")
 
 
-def _twins(grammar: Grammar, world: World) -> Iterator[Fault]:
+def _characters(grammar: Grammar) -> Iterator[Fault]:
+    """Look at every string of the file as it is written, so that each is named once."""
+    for where, text, latin in _strings(grammar):
+        if unicodedata.normalize("NFC", text) != text:
+            yield Fault(where, f"{text!r} is not in normal form NFC", "save the file in NFC")
+        if _MOJIBAKE.search(text):
+            yield Fault(where, f"broken characters in {text!r}", "type them again, save as UTF-8")
+        elif re.search("[\u00a0\u202f]", text) and grammar.code != "fr":
+            yield Fault(where, f"no-break space in {text!r}", "write an ordinary blank")
+        elif bad := _foreign(text, grammar.code, latin):
+            name = unicodedata.name(bad, "an unnamed character")
+            script = languages.get(grammar.code).script
+            remedy = f"only {script} letters and its punctuation"
+            yield Fault(where, f"{bad!r} ({name}) in {text!r}", remedy)
+
+
+def _strings(grammar: Grammar) -> Iterator[tuple[str, str, bool]]:
+    """Yield place, string, and whether Latin letters may stand there (brands)."""
+    for category, rows in grammar.rows.items():
+        for concept, row in rows.items():
+            for column, form in row.items():
+                if column != "agr":
+                    where = f"{grammar.file} [{category}] {concept}"
+                    yield where, _plain(form), category == "brand"
+    for name, forms in grammar.words.items():
+        for form in forms.values():
+            yield f"{grammar.file} [word] {name}", _plain(form), False
+    for template, texts in grammar.sources.items():
+        domain, _, key = template.partition(".")
+        for number, text in enumerate(texts, start=1):
+            yield f"{grammar.file} [{domain}] {key}, variant {number}", _plain(text), False
+    for number, (_, replacement) in enumerate(grammar.rewrites, start=1):
+        text = re.sub(r"\$\d", "", replacement)
+        yield f"{grammar.file} rewrite, rule {number}", text, False
+
+
+def _plain(text: str) -> str:
+    """Return the words of a string without references and marks."""
+    return "".join(piece.text for piece in pieces(text) if isinstance(piece, Literal))
+
+
+def _foreign(text: str, code: str, latin: bool) -> str:
+    """Return the first character that the language does not write, or `""`."""
+    allowed = _SCRIPTS.get(languages.get(code).script, ()) + (("LATIN",) if latin else ())
+    for char in text:
+        if char in _SIGNS or char in "{}" or (char.isascii() and char.isdigit()):
+            continue
+        name = unicodedata.name(char, "")
+        if not name.startswith(allowed) or name == "ARABIC TATWEEL":
+            return char
+    return ""
+
+
+def _twins(grammar: Grammar) -> Iterator[Fault]:
     """Find concepts of a category that no form tells apart."""
     for category, rows in grammar.rows.items():
         seen: dict[tuple[str, ...], str] = {}
@@ -104,15 +168,26 @@ def _twins(grammar: Grammar, world: World) -> Iterator[Fault]:
             if not forms:
                 continue
             if (other := seen.setdefault(forms, concept)) != concept:
-                yield _alike(grammar, category, other, concept, forms[0])
+                yield Fault(
+                    f"{grammar.file} [{category}] {other}, {concept}",
+                    f"are said alike: {forms[0]!r}",
+                    "choose two words or phrases that differ",
+                    note=not clash(grammar.world, category, other, concept),
+                )
 
 
-def _alike(grammar: Grammar, category: str, one: str, other: str, form: str) -> Fault:
-    return Fault(
-        f"{grammar.file} [{category}] {one}, {other}",
-        f"are said alike: {form!r}",
-        "choose two words or phrases that differ",
-    )
+def clash(world: World, category: str, one: str, other: str) -> bool:
+    """Whether two concepts can be said of the same thing, so that a shared form would confuse.
+
+    A light cloth and a light room may share a word: no noun has both.
+    """
+    if category == "aspect":
+        return any(one in aspects and other in aspects for aspects in world.aspects.values())
+    if category != "quality":
+        return True
+    nouns = [*world.suits.values(), *(t for a in world.aspects.values() for t in a.values())]
+    first, second = world.quality[one].tags, world.quality[other].tags
+    return any(first & tags and second & tags for tags in nouns)
 
 
 # ── references ───────────────────────────────────────────────────────────────────────────
@@ -123,7 +198,7 @@ def _references(grammar: Grammar, template: Template) -> Iterator[Fault]:
         where = _where(grammar, template, number)
         yield from _braces(where, variant)
         named = [piece for piece in variant if isinstance(piece, Reference)]
-        for reference in dict.fromkeys(named):
+        for reference in dict.fromkeys(replace(piece, tag="") for piece in named):
             yield from _resolves(where, reference, template, grammar)
         said = {piece.name for piece in named}
         for slot in template.slots:
@@ -162,6 +237,8 @@ def _resolves(
             fillers = dict(zip(names, _pick(options, first, second), strict=True))
             try:
                 resolve(reference, template, fillers, grammar, str(fillers.get("i", "m")))
+            except NoRowError:
+                continue  # the row's own fault is reported
             except GrammarError as error:
                 if error.problem not in tried:
                     tried.add(error.problem)
@@ -211,8 +288,10 @@ class _Said:
         meaning = Meaning.of(template.name, slots)
         try:
             sentence = realise(meaning, self.grammar, variant=number, writer=writer)
+        except NoRowError:
+            return  # the row's own fault is reported
         except GrammarError as error:
-            self._add(where, error.problem, error.remedy)
+            self._add(where, error.problem.removeprefix(f"{self.grammar.file}: "), error.remedy)
             return
         for problem, remedy in look(sentence, self.grammar):
             self._add(where, problem, remedy)
@@ -224,12 +303,9 @@ class _Said:
     def _add(self, where: str, problem: str, remedy: str) -> None:
         """Keep a fault, unless this row already shows enough of its kind."""
         key = f"{where} {remedy}"
-        fault = Fault(where, problem, remedy)
-        if fault in self.faults[-50:]:
-            return
         self.counts[key] += 1
-        if self.counts[key] <= 3:
-            self.faults.append(fault)
+        if self.counts[key] <= _EXAMPLES:
+            self.faults.append(Fault(where, problem, remedy))
 
     def _untagged(self, token: str, where: str) -> None:
         self.counts[f"untagged {token}"] += 1
@@ -246,15 +322,20 @@ class _Said:
     def _compare(self, meaning: Meaning, text: str, where: str) -> None:
         """Two meanings may not be one sentence; what is reviewed need not be said in it."""
         other, there = self.texts.setdefault(text, (meaning, where))
-        mine = {k: v for k, v in meaning.slots if k != "x"}
-        theirs = {k: v for k, v in other.slots if k != "x"}
         if other.template != meaning.template:
             self._add(where, f"{text!r} is also {there}", "say the two templates differently")
-        elif mine != theirs and sorted(map(str, mine.values())) != sorted(
-            map(str, theirs.values())
-        ):
-            differing = [str(v) for k in mine if mine[k] != theirs[k] for v in (theirs[k], mine[k])]
-            self._add(where, f"{text!r} is said of {' and '.join(differing)}", "make them differ")
+            return
+        template = self.grammar.world.templates[meaning.template]
+        changed = [k for k, v in meaning.slots if k != "x" and v != other[k]]
+        if len(changed) != 1:  # two slots that change places: "A met B", "B met A"
+            return
+        category = template.slots[changed[0]]
+        pair = str(other[changed[0]]), str(meaning[changed[0]])
+        said_alike = f"{category} {sorted(pair)}"
+        if said_alike in self.counts or not clash(self.grammar.world, category, *pair):
+            return
+        self.counts[said_alike] += 1
+        self._add(where, f"{text!r} is said of {pair[0]} and {pair[1]}", "make them differ")
 
 
 def _fillings(template: Template, world: World, rng: random.Random) -> Iterator[dict[str, Filler]]:
@@ -291,34 +372,10 @@ def look(sentence: Sentence, grammar: Grammar) -> Iterator[tuple[str, str]]:
         yield f"leftover sign in {text!r}", "no brace or $ may be left"
     if "  " in text or text != text.strip():
         yield f"stray blank in {text!r}", "drop it in template or rewrite"
-    blanks = (" ", "\u00a0") if grammar.code == "fr" else (" ",)
     if found := _BLANK.search(text):
         yield f"blank at {found[0]!r} in {text!r}", "no blank there; in French a no-break space"
-    if "\u00a0" not in blanks and re.search("[\u00a0\u202f]", text):
-        yield f"no-break space in {text!r}", "write an ordinary blank"
-    if unicodedata.normalize("NFC", text) != text:
-        yield f"{text!r} is not in normal form NFC", "save the file in NFC"
-    if _MOJIBAKE.search(text):
-        yield f"broken characters in {text!r}", "save the file as UTF-8, and type them again"
     if not text.rstrip(_CLOSERS) or text.rstrip(_CLOSERS)[-1] not in _ENDS:
         yield f"no full stop ends {text!r}", "end with . ! ? or those of the script"
-    yield from _letters(sentence, grammar)
-
-
-def _letters(sentence: Sentence, grammar: Grammar) -> Iterator[tuple[str, str]]:
-    """Compare every letter with the script of the language; brands may be Latin."""
-    script = languages.get(grammar.code).script
-    allowed = _SCRIPTS.get(script, ())
-    brands = [t for t, e in zip(sentence.tokens, sentence.entities, strict=True) if "ORG" in e]
-    for token in sentence.tokens:
-        for char in token:
-            if char in _SIGNS or char.isascii() and char.isdigit():
-                continue
-            name = unicodedata.name(char, "an unnamed character")
-            if name.startswith(allowed) and name != "ARABIC TATWEEL":
-                continue
-            if not (token in brands and name.startswith("LATIN")):
-                yield f"{char!r} ({name}) in {token!r}", f"only {script} and its punctuation"
 
 
 def _unused(grammar: Grammar, said: _Said) -> Iterator[Fault]:

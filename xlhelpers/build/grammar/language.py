@@ -84,6 +84,10 @@ class MissingFormError(GrammarError, LookupError):
     """A reference has no form for some filler."""
 
 
+class NoRowError(MissingFormError):
+    """A concept has no row, or one that cannot be used."""
+
+
 @dataclass(frozen=True)
 class Grammar:
     """One language's file.
@@ -188,9 +192,7 @@ class Grammar:
     def _row(self, category: str, concept: str) -> Mapping[str, str]:
         row = self.rows.get(category, {}).get(concept)
         if not row or set(row) == {"agr"}:
-            raise MissingFormError(
-                f"{self.file}: [{category}] has no word for {concept}", "add the row"
-            )
+            raise NoRowError(f"{self.file}: [{category}] has no word for {concept}", "add the row")
         return row
 
 
