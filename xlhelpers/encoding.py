@@ -338,13 +338,8 @@ def centre(vectors: ArrayLike, groups: Sequence[Hashable] | None = None) -> Floa
             f"group {names[int(np.argmin(counts))]!r} has one row, which is its own mean",
             "give two or more rows a group; some hundreds make a steady mean",
         )
-    return rows - _means(rows, group, len(names))[group]
-
-
-def _means(rows: Floats, group: Ints, groups: int) -> Floats:
-    return np.stack(
-        [rows[group == g].mean(axis=0, dtype=np.float64) for g in range(groups)]
-    ).astype(np.float32)
+    means = [rows[group == g].mean(axis=0, dtype=np.float64) for g in range(len(names))]
+    return rows - np.stack(means).astype(np.float32)[group]
 
 
 def char_ngram_vectors(texts: Sequence[str], n: tuple[int, int] = (2, 4)) -> csr_matrix:
@@ -511,7 +506,6 @@ def language_probe(
     languages: Sequence[str],
     *,
     groups: Sequence[Hashable] | None = None,
-    centre: bool = False,
     seed: int = 0,
     folds: int = 5,
 ) -> Probe:
@@ -519,14 +513,15 @@ def language_probe(
 
     Standardised components, logistic regression, cross-validation.
 
+    Not for vectors centred by language: all that a logistic regression can use is that the
+    languages' means differ. Once they are equal it comes out at or below chance, even where
+    the languages differ plainly in another way.
+
     Args:
         vectors: (n, d) rows.
         languages: (n,) their languages.
         groups: (n,) ids of parallel sentences. Translations then stand in one fold, and the
             interval counts them as one observation.
-        centre: subtract from each vector the mean of its language in the training folds. Do
-            it here and not before: means that have seen the test vectors push the probe
-            below chance.
         seed: of the folds and the bootstrap.
         folds: parts of the cross-validation.
 
@@ -539,7 +534,7 @@ def language_probe(
     # Without groups each row is a group of its own.
     group = np.arange(len(rows)) if groups is None else _coded("groups", groups, len(rows))[1]
     _check_folds(names, truth, group, folds)
-    named = _cross_validated(rows, truth, group, centre, seed, folds)
+    named = _cross_validated(rows, truth, group, seed, folds)
     hits = np.bincount(group, named == truth)
     score = ratio(hits, np.bincount(group), seed=seed)
     confusion = np.zeros((len(names), len(names)), dtype=np.int64)
@@ -578,9 +573,7 @@ def ratio(top: ArrayLike, bottom: ArrayLike, *, seed: int = 0) -> Score:
     return bootstrap(value + (t - value * b) / b.mean(), seed=seed)
 
 
-def _cross_validated(
-    rows: Floats, truth: Ints, group: Ints, centred: bool, seed: int, folds: int
-) -> Ints:
+def _cross_validated(rows: Floats, truth: Ints, group: Ints, seed: int, folds: int) -> Ints:
     """Return the language that each row is given by a classifier trained on other folds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
@@ -595,12 +588,8 @@ def _cross_validated(
             raise EncodingError(
                 "a language falls into one fold only", "give its sentences more than one group"
             )
-        here, there = rows[train], rows[test]
-        if centred:
-            means = _means(here, truth[train], languages)
-            here, there = here - means[truth[train]], there - means[truth[test]]
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        named[test] = classifier.fit(here, truth[train]).predict(there)
+        named[test] = classifier.fit(rows[train], truth[train]).predict(rows[test])
     return named
 
 
