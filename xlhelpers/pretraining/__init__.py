@@ -13,7 +13,8 @@ from xlhelpers.pretraining.objectives import (
     sampling_probabilities,
     translation_ranking_loss,
 )
-from xlhelpers.pretraining.training import History, Recipe, heldout_loss, pretrain
+from xlhelpers.pretraining.recipe import History, Recipe
+from xlhelpers.pretraining.training import heldout_loss, pretrain
 
 __all__ = [
     "History",

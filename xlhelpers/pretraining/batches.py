@@ -7,7 +7,6 @@ seed and from how many batches were drawn before.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +20,6 @@ from xlhelpers.pretraining.objectives import PretrainingError, sampling_probabil
 
 Ints = NDArray[np.int64]
 Tokens = NDArray[np.int32]
-
-# A meaning: its sentence in each language that has one.
-Meaning = Mapping[str, str]
-Parallels = Sequence[Meaning] | Sequence[Sequence[Meaning]]
 
 # So many batches are drawn and sorted together: enough that a batch's texts are equally long.
 POOL = 32
@@ -154,16 +149,14 @@ def tokenise(tokenizer: Any, texts: Sequence[str], where: str) -> TokenTexts:
     """Tokenise texts without special tokens.
 
     Args:
-        where: names the texts in errors, such as `"the texts of 'de'"`.
+        where: names the texts in errors, such as `"texts of 'de'"`.
 
     Raises:
         PretrainingError: there are none, or one has no token.
     """
     if isinstance(texts, str) or not len(texts):
-        raise PretrainingError(
-            f"{where} are {'one string' if isinstance(texts, str) else 'none'}",
-            "give a list with at least one text",
-        )
+        what = "one string is given for" if isinstance(texts, str) else "there are no"
+        raise PretrainingError(f"{what} {where}", "give a list with at least one text")
     rows: list[list[int]] = []
     for start in range(0, len(texts), 4096):
         part = list(texts[start : start + 4096])
@@ -177,7 +170,7 @@ def tokenise(tokenizer: Any, texts: Sequence[str], where: str) -> TokenTexts:
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
     if not lengths.all():
         raise PretrainingError(
-            f"{where}: number {int(np.argmin(lengths))} has no token", "remove empty texts"
+            f"number {int(np.argmin(lengths))} of the {where} has no token", "remove empty texts"
         )
     ids = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int32, count=lengths.sum())
     return TokenTexts(ids, np.concatenate([[0], np.cumsum(lengths)]))
@@ -215,7 +208,7 @@ class Corpus:
             raise PretrainingError("the corpus has no language", "give texts by language")
         languages = tuple(sorted(texts))
         parts = [
-            tokenise(tokenizer, texts[lang], f"the texts of {lang!r}").windows(longest)
+            tokenise(tokenizer, texts[lang], f"texts of {lang!r}").windows(longest)
             for lang in languages
         ]
         chances = sampling_probabilities(
@@ -281,152 +274,6 @@ def by_length(rows: Ints, lengths: Ints, budget: int) -> list[Ints]:
         cuts.append(ordered[start:end])
         start = end
     return cuts
-
-
-# ── parallel meanings ────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parallel:
-    """Meanings with their sentences in several languages.
-
-    Attributes:
-        sentences: the distinct sentences.
-        languages: columns of `table`.
-        table: (meanings, languages) number of the sentence, -1 where there is none.
-        group: (meanings,) number of the group of similar meanings that each belongs to.
-        members: the meanings of each group.
-        pairs: (pairs, 2) columns that may be paired.
-        chances: (pairs,) how often each is drawn.
-    """
-
-    sentences: TokenTexts
-    languages: tuple[str, ...]
-    table: Ints
-    group: Ints
-    members: tuple[Ints, ...]
-    pairs: Ints
-    chances: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, tokenizer: Any, rows: Parallels, pivot: str | None, alpha: float) -> Parallel:
-        """Tokenise parallel meanings.
-
-        Args:
-            rows: each meaning a mapping from language to sentence; or lists of meanings that
-                are similar, which may meet in a batch as hard negatives.
-            pivot: a language that one side of every pair has; None pairs any two.
-            alpha: exponent on the number of meanings of each pair of languages.
-
-        Raises:
-            PretrainingError: no two languages share two meanings, or a sentence is empty.
-        """
-        groups = [[entry] if isinstance(entry, Mapping) else list(entry) for entry in rows]
-        meanings = [meaning for group in groups for meaning in group]
-        languages = tuple(sorted({lang for meaning in meanings for lang in meaning}))
-        numbers: dict[str, int] = {}
-        table = np.full((len(meanings), len(languages)), -1, dtype=np.int64)
-        for i, meaning in enumerate(meanings):
-            for j, lang in enumerate(languages):
-                if lang in meaning:
-                    table[i, j] = numbers.setdefault(meaning[lang], len(numbers))
-        pairs, chances = _language_pairs(table, languages, pivot, alpha)
-        sizes = [len(group) for group in groups]
-        return cls(
-            sentences=tokenise(tokenizer, list(numbers), "the parallel sentences"),
-            languages=languages,
-            table=table,
-            group=np.repeat(np.arange(len(groups)), sizes),
-            members=tuple(np.split(np.arange(len(meanings)), np.cumsum(sizes)[:-1])),
-            pairs=pairs,
-            chances=chances,
-        )
-
-    def draw(self, draw: np.random.Generator, wanted: int, *, mixed: bool, group: int = 1) -> Ints:
-        """Return up to `wanted` pairs of sentence numbers, (n, 2), all of different meanings.
-
-        A sentence that two meanings share comes once at most: it would be counted as wrong
-        where it is right.
-
-        Args:
-            mixed: every row has a pair of languages of its own; else all have the same.
-            group: how many meanings of one group come together.
-        """
-        columns = self.pairs[draw.choice(len(self.pairs), p=self.chances)]
-        there = self.table >= 0
-        usable = (
-            there[:, self.pairs].all(axis=2) if mixed else there[:, columns].all(axis=1)[:, None]
-        )
-        out: list[tuple[int, int]] = []
-        seen: set[int] = set()
-        for meaning in self._order(draw, np.flatnonzero(np.any(usable, axis=1)), group):
-            if mixed:
-                options = self.pairs[there[meaning][self.pairs].all(axis=1)]
-                columns = options[draw.integers(len(options))]
-            a, b = self.table[meaning, draw.permutation(columns) if mixed else columns].tolist()
-            if a not in seen and b not in seen:
-                seen.update((a, b))
-                out.append((a, b))
-            if len(out) == wanted:
-                break
-        return np.array(out, dtype=np.int64).reshape(-1, 2)
-
-    def _order(self, draw: np.random.Generator, usable: Ints, group: int) -> Iterator[int]:
-        """Yield every usable meaning once, at random, followed by `group - 1` of its group."""
-        shuffled = draw.permutation(usable).tolist()
-        if group == 1:
-            yield from shuffled
-            return
-        left = dict.fromkeys(shuffled)
-        for meaning in shuffled:
-            if meaning not in left:
-                continue
-            others = draw.permutation(self.members[self.group[meaning]]).tolist()
-            near = [other for other in others if other in left and other != meaning]
-            for chosen in (meaning, *near[: group - 1]):
-                del left[chosen]
-                yield chosen
-
-
-def _language_pairs(
-    table: Ints, languages: tuple[str, ...], pivot: str | None, alpha: float
-) -> tuple[Ints, NDArray[np.float64]]:
-    if pivot is not None and pivot not in languages:
-        raise PretrainingError(
-            f"the parallel rows have no sentence in the pivot language {pivot!r}",
-            f"choose one of {', '.join(languages) or 'the languages given'}, or None",
-        )
-    there = table >= 0
-    shared = {
-        f"{i} {j}": int((there[:, i] & there[:, j]).sum())
-        for i, j in itertools.combinations(range(len(languages)), 2)
-        if pivot is None or pivot in (languages[i], languages[j])
-    }
-    shared = {key: n for key, n in shared.items() if n >= 2}
-    if not shared:
-        raise PretrainingError(
-            "no two languages of the parallel rows share two meanings",
-            "give mappings such as {'en': 'Good morning.', 'de': 'Guten Morgen.'}, one a meaning",
-        )
-    chances = sampling_probabilities(shared, alpha)
-    pairs = np.array([[int(part) for part in key.split()] for key in shared], dtype=np.int64)
-    return pairs, np.array(list(chances.values()))
-
-
-def cut_sentences(texts: TokenTexts, longest: int) -> TokenTexts:
-    """Return the texts with each cut after `longest` tokens; warn where that was needed."""
-    lengths = texts.lengths
-    over = int(np.count_nonzero(lengths > longest))
-    if not over:
-        return texts
-    warnings.warn(
-        f"{over} of {len(texts)} parallel sentences are cut after "
-        f"{longest} tokens; the longest has {int(lengths.max())}",
-        stacklevel=3,
-    )
-    kept = [texts[i][:longest] for i in range(len(texts))]
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in kept])])
-    return TokenTexts(np.concatenate(kept), starts)
 
 
 # ── tensors ──────────────────────────────────────────────────────────────────────────────

@@ -84,10 +84,11 @@ def mlm_loss(logits: Tensor, labels: Tensor) -> Tensor | None:
             f"logits have shape {tuple(logits.shape)} and labels {tuple(labels.shape)}",
             "give one row of logits for each label",
         )
-    asked = labels != IGNORED
-    if not bool(asked.any()):
+    if not bool((labels != IGNORED).any()):
         return None
-    return functional.cross_entropy(logits[asked], labels[asked])
+    return functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED
+    )
 
 
 def translation_ranking_loss(

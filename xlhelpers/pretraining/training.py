@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,133 +19,11 @@ from torch import Tensor
 
 from xlhelpers import settings
 from xlhelpers.pretraining import batches, checkpoint
-from xlhelpers.pretraining.batches import Corpus, Frame, Parallel, Parallels, TokenTexts
-from xlhelpers.pretraining.objectives import (
-    IGNORED,
-    PretrainingError,
-    mask_tokens,
-    mlm_loss,
-    translation_ranking_loss,
-)
-
-NONE = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to pretrain. Shares are 0 … 1.
-
-    Attributes:
-        seed: of everything random: order, masks, pairs, dropout.
-        steps: updates of the weights.
-        tokens_per_batch: of a masked-language batch, padding and special tokens included.
-        max_length: longest text in tokens, special ones included; longer ones are cut into
-            windows. Less where the model has fewer positions.
-        learning_rate: its highest value; it rises from 0 and falls to 0, both in a line.
-        warmup: share of the steps in which it rises.
-        weight_decay: on matrices, not on biases and layer norms.
-        clip: longest gradient (2-norm over all weights).
-        alpha: exponent on the languages' number of texts; see `sampling_probabilities`.
-        mask_probability: share of the tokens that are asked for.
-        tlm: share of the masked-language batches that are pairs of translations, read as one
-            text (translation language modelling; Conneau & Lample, 2019, NeurIPS).
-        tlm_from: after which share of the steps these begin.
-        ranking: share of the steps with a translation-ranking batch.
-        ranking_from: after which share of the steps these begin.
-        ranking_joint: such a batch comes beside the step's masked-language batch; else in its
-            place.
-        ranking_batch: how many pairs it has.
-        ranking_weight: factor on its loss.
-        ranking_scale, ranking_margin: see `translation_ranking_loss`.
-        ranking_mixed: every pair of the batch has two languages of its own; else all have the
-            same two, and a pair cannot be found by its language.
-        ranking_group: how many meanings of one group come together (hard negatives).
-        pivot: language that one side of every pair has; None pairs any two.
-        pair_alpha: exponent on the number of meanings of a pair of languages.
-        checkpoint_every: steps between two checkpoints.
-    """
-
-    seed: int = 0
-    steps: int = 1000
-    tokens_per_batch: int = 2048
-    max_length: int = 128
-    learning_rate: float = 1e-3
-    warmup: float = 0.06
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    alpha: float = 0.7
-    mask_probability: float = 0.15
-    tlm: float = 0.0
-    tlm_from: float = 0.0
-    ranking: float = 0.0
-    ranking_from: float = 0.0
-    ranking_joint: bool = True
-    ranking_batch: int = 64
-    ranking_weight: float = 1.0
-    ranking_scale: float = 20.0
-    ranking_margin: float = 0.0
-    ranking_mixed: bool = False
-    ranking_group: int = 1
-    pivot: str | None = None
-    pair_alpha: float = 0.5
-    checkpoint_every: int = 250
-
-    def __post_init__(self) -> None:
-        shares = ("warmup", "mask_probability", "tlm", "tlm_from", "ranking", "ranking_from")
-        for name in shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise PretrainingError(f"{name} is {getattr(self, name)}", "choose 0 … 1")
-        least = {"seed": 0, "steps": 1, "max_length": 8, "checkpoint_every": 1}
-        least |= {"ranking_batch": 2, "ranking_group": 1, "tokens_per_batch": self.max_length}
-        for name, bound in least.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-                raise PretrainingError(f"{name} is {value!r}", f"choose a whole number ≥ {bound}")
-        for name in ("learning_rate", "clip", "ranking_scale", "mask_probability"):
-            if not getattr(self, name) > 0:
-                raise PretrainingError(f"{name} is {getattr(self, name)}", "choose more than 0")
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        rising = round(self.warmup * self.steps)
-        if step < rising:
-            return self.learning_rate * (step + 1) / (rising + 1)
-        return self.learning_rate * (self.steps - step) / (self.steps - rising + 1)
-
-    @property
-    def needs_parallel(self) -> bool:
-        """Whether any step reads translations."""
-        return self.tlm > 0 or self.ranking > 0
-
-
-@dataclass(slots=True)
-class History:
-    """What happened, step by step; NaN where a step had no such loss.
-
-    Attributes:
-        mlm, tlm, ranking: losses in nats; the last is the sum of two directions.
-        skipped: batches in which no token was masked, or no two pairs were found.
-        tokens: read so far, padding not counted.
-        drawn: texts drawn of each language for masked-language modelling.
-        seconds: of training, interruptions not counted.
-    """
-
-    mlm: list[float] = field(default_factory=list)
-    tlm: list[float] = field(default_factory=list)
-    ranking: list[float] = field(default_factory=list)
-    skipped: int = 0
-    tokens: int = 0
-    drawn: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def __len__(self) -> int:
-        return len(self.mlm)
-
-    def recent(self, name: str, steps: int = 100) -> float:
-        """Return the mean of a loss over the last `steps` steps; NaN where there was none."""
-        values = [value for value in getattr(self, name)[-steps:] if not math.isnan(value)]
-        return sum(values) / len(values) if values else NONE
-
+from xlhelpers.pretraining.batches import Corpus, Frame, TokenTexts
+from xlhelpers.pretraining.encoder import Encoder
+from xlhelpers.pretraining.objectives import PretrainingError, translation_ranking_loss
+from xlhelpers.pretraining.parallel import Parallel, Parallels, cut_sentences
+from xlhelpers.pretraining.recipe import NONE, History, Recipe
 
 Callback = Callable[[int, History], None]
 
@@ -208,7 +86,7 @@ def heldout_loss(
     Raises:
         PretrainingError: no text, or model and tokenizer that do not belong together.
     """
-    encoder = _Encoder(model, Frame.of(tokenizer))
+    encoder = Encoder(model, Frame.of(tokenizer))
     longest = encoder.room(max_length)
     out = {}
     was_training = model.training
@@ -229,93 +107,6 @@ def heldout_loss(
     return out
 
 
-# ── the model ────────────────────────────────────────────────────────────────────────────
-
-
-class _Encoder:
-    """The two halves of a masked language model: the body and the head, used apart."""
-
-    def __init__(self, model: Any, frame: Frame) -> None:
-        self.model, self.frame = model, frame
-        self.body = model.base_model
-        head = getattr(model, "cls", None) or getattr(model, "lm_head", None)
-        if head is None or self.body is model:
-            raise PretrainingError(
-                f"{type(model).__name__} has no head for masked tokens",
-                "give a BertForMaskedLM or an XLMRobertaForMaskedLM",
-            )
-        self.head = head
-        rows = model.get_input_embeddings().num_embeddings
-        # Some checkpoints round their vocabulary up, to a multiple of 128 at most.
-        if not 0 <= rows - frame.size < 128:
-            raise PretrainingError(
-                f"the model has {rows} vocabulary entries and the tokenizer {frame.size}",
-                "take the tokenizer that the model was made with, or resize the model's embeddings",
-            )
-        self.segments = model.config.type_vocab_size > 1
-        self.device = next(model.parameters()).device
-
-    def room(self, wanted: int, pair: bool = False) -> int:
-        """Return how many tokens of text fit into `wanted` positions, or the model's fewer."""
-        positions = self.model.config.max_position_embeddings
-        if getattr(self.body.embeddings, "padding_idx", None) is not None:
-            # RoBERTa counts positions from behind that of the padding.
-            positions -= self.body.embeddings.padding_idx + 1
-        room = min(wanted, positions) - self.frame.around(0, pair)
-        if room < 2:
-            raise PretrainingError(
-                f"{min(wanted, positions)} positions leave no room for text", "allow more"
-            )
-        return room
-
-    def hidden(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Return the last layer, (b, t, d)."""
-        more = {}
-        if segments is not None and self.segments:
-            more["token_type_ids"] = segments.to(self.device)
-        # Without padding the mask says nothing, and attention is faster without one.
-        full = bool(mask.all())
-        out: Tensor = self.body(
-            input_ids=ids.to(self.device),
-            attention_mask=None if full else mask.to(self.device),
-            **more,
-        ).last_hidden_state
-        return out
-
-    def masked_loss(
-        self,
-        ids: Tensor,
-        mask: Tensor,
-        segments: Tensor | None,
-        probability: float,
-        generator: torch.Generator,
-    ) -> tuple[Tensor | None, int]:
-        """Return the loss over masked tokens (None where there are none) and their number."""
-        inputs, labels = mask_tokens(
-            ids,
-            self.frame.special[ids],
-            mask_id=self.frame.mask,
-            vocab_size=self.frame.size,
-            probability=probability,
-            generator=generator,
-        )
-        where = labels != IGNORED
-        asked = int(where.sum())
-        if not asked:
-            return None, 0
-        hidden = self.hidden(inputs, mask, segments)
-        # The head's output is as wide as the vocabulary: computed for the asked tokens alone.
-        logits = self.head(hidden[where.to(self.device)])
-        return mlm_loss(logits, labels[where].to(self.device)), asked
-
-    def sentence_vectors(self, rows: Sequence[batches.Tokens]) -> Tensor:
-        """Return (n, d): the mean of the last layer over each sentence's tokens."""
-        ids, mask = batches.padded(rows, self.frame)
-        hidden = self.hidden(ids, mask)
-        weight = mask.to(self.device, hidden.dtype)[:, :, None]
-        return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
-
-
 # ── the loop ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -324,10 +115,10 @@ class _Run:
     """One pretraining: what it reads, what it changes, what it has seen."""
 
     recipe: Recipe
-    encoder: _Encoder
+    encoder: Encoder
     corpus: Corpus
     parallel: Parallel | None
-    pair_room: int
+    joinable: TokenTexts | None
     fingerprint: str
     optimizer: torch.optim.Optimizer
     history: History
@@ -342,9 +133,9 @@ class _Run:
         parallel: Parallels | None,
     ) -> _Run:
         model.to(settings.device())
-        encoder = _Encoder(model, Frame.of(tokenizer))
+        encoder = Encoder(model, Frame.of(tokenizer))
         corpus = Corpus.of(tokenizer, texts, recipe.alpha, encoder.room(recipe.max_length))
-        pairs, pair_room = None, 0
+        pairs, joinable = None, None
         if recipe.needs_parallel:
             if not parallel:
                 raise PretrainingError(
@@ -352,15 +143,18 @@ class _Run:
                     "give parallel=, or set tlm and ranking to 0",
                 )
             pairs = Parallel.of(tokenizer, parallel, recipe.pivot, recipe.pair_alpha)
-            cut = batches.cut_sentences(pairs.sentences, encoder.room(recipe.max_length))
+            cut = cut_sentences(pairs.sentences, encoder.room(recipe.max_length))
             pairs = dataclasses.replace(pairs, sentences=cut)
-            pair_room = encoder.room(2 * recipe.max_length, pair=True) // 2
+            joinable = cut
+            if recipe.tlm:
+                half = encoder.room(2 * recipe.max_length, pair=True) // 2
+                joinable = cut_sentences(cut, half)
         return cls(
             recipe=recipe,
             encoder=encoder,
             corpus=corpus,
             parallel=pairs,
-            pair_room=pair_room,
+            joinable=joinable,
             fingerprint=_fingerprint(model, recipe, corpus, pairs),
             optimizer=_optimizer(model, recipe),
             history=History(drawn=dict.fromkeys(corpus.languages, 0)),
@@ -382,7 +176,7 @@ class _Run:
         bar = tqdm(
             total=recipe.steps, initial=done, disable=None if progress else True, unit="step"
         )
-        with bar:
+        try:
             for step in range(done, recipe.steps):
                 began = time.perf_counter()
                 self._step(step, stream)
@@ -394,7 +188,9 @@ class _Run:
                     bar.set_postfix_str(self._summary(), refresh=False)
                 if callback is not None:
                     callback(step + 1, self.history)
-        self.encoder.model.eval()
+        finally:
+            bar.close()
+            self.encoder.model.eval()
 
     def _step(self, step: int, stream: Iterator[batches.Ints]) -> None:
         recipe, model = self.recipe, self.encoder.model
@@ -467,20 +263,17 @@ class _Run:
         return self._masked(step, ids, mask, None)
 
     def _tlm(self, step: int) -> Tensor | None:
-        assert self.parallel is not None
+        assert self.parallel is not None and self.joinable is not None
         draw = batches.rng(self.recipe.seed, batches.PAIRS, 1, step)
-        sentences, room, frame = self.parallel.sentences, self.pair_room, self.encoder.frame
+        sentences, frame = self.joinable, self.encoder.frame
         budget = self.recipe.tokens_per_batch
         wanted = 8 * max(1, budget // frame.around(2 * _mean(sentences), pair=True))
         pairs = self.parallel.draw(draw, wanted, mixed=True)
-        if not len(pairs):
-            return None
-        lengths = np.minimum(sentences.lengths[pairs], room).sum(axis=1)
-        lengths += frame.around(0, pair=True)
+        lengths = frame.around(0, pair=True) + sentences.lengths[pairs].sum(axis=1)
         # Several batches are drawn and one is taken, so that its rows are equally long.
         options = batches.by_length(np.arange(len(pairs)), lengths, budget)
-        chosen = pairs[options[draw.integers(len(options))]]
-        rows = [(sentences[a][:room], sentences[b][:room]) for a, b in chosen.tolist()]
+        chosen = pairs[options[draw.integers(len(options))]].tolist()
+        rows = [(sentences[a], sentences[b]) for a, b in chosen]
         return self._masked(step, *batches.joined_pairs(rows, frame))
 
     def _masked(
@@ -562,6 +355,7 @@ def _fingerprint(model: Any, recipe: Recipe, corpus: Corpus, parallel: Parallel 
     for array in (corpus.texts.ids, corpus.texts.starts, corpus.offsets):
         digest.update(array.tobytes())
     if parallel is not None:
+        digest.update(json.dumps(parallel.languages).encode())
         for array in (parallel.sentences.ids, parallel.sentences.starts, parallel.table):
             digest.update(array.tobytes())
         digest.update(parallel.group.tobytes())
