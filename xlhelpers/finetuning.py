@@ -39,6 +39,8 @@ Words = Sequence[str]
 Label = str | int
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float32]
+# Token ids of a text, a pair or a window of words, and what goes with them.
+Features = Sequence[Mapping[str, Any]]
 # (model, batch size) → development scores by name.
 Scorer = Callable[[Any, int], dict[str, float]]
 
@@ -170,7 +172,8 @@ def train_classifier(
     if dev is not None:
         dev_texts = _texts(dev[0], "development texts")
         _require_examples(dev_texts, dev[1], "development texts", "labels")
-        scorer = _classifier_scorer(tokenizer, dev_texts, _numbers(dev[1], known, "dev labels"))
+        right = _numbers(dev[1], known, "dev labels")
+        scorer = _classifier_scorer(tokenizer, _text_features(model, tokenizer, dev_texts), right)
     learner = _learner(model, known, plan, in_place)
     learner.config.problem_type = "single_label_classification"
     features = _text_features(learner, tokenizer, texts)
@@ -196,13 +199,13 @@ def classify(
     texts = _texts(texts, "texts")
     names = _model_names(model)
     _warn_of_random_head(model)
-    probabilities = _probabilities(model, tokenizer, texts, batch_size)
+    features = _text_features(model, tokenizer, texts)
+    probabilities = _probabilities(model, tokenizer, features, batch_size)
     return Predictions(tuple(names[i] for i in probabilities.argmax(axis=1)), probabilities, names)
 
 
-def _probabilities(model: Any, tokenizer: Any, texts: Sequence[Text], batch_size: int) -> Floats:
-    found = np.zeros((len(texts), int(model.config.num_labels)), dtype=np.float32)
-    features = _text_features(model, tokenizer, texts)
+def _probabilities(model: Any, tokenizer: Any, features: Features, batch_size: int) -> Floats:
+    found = np.zeros((len(features), int(model.config.num_labels)), dtype=np.float32)
     for rows, logits in _forward(model, tokenizer, features, batch_size):
         found[rows] = logits.softmax(-1).cpu().numpy()
     return found
@@ -236,11 +239,11 @@ def _sides(texts: Sequence[Text]) -> tuple[list[str], ...]:
     return [text[0] for text in texts], [text[1] for text in texts]
 
 
-def _classifier_scorer(tokenizer: Any, texts: Sequence[Text], gold: Counts) -> Scorer:
+def _classifier_scorer(tokenizer: Any, features: Features, gold: Counts) -> Scorer:
     """Return what measures a classifier on a development set."""
 
     def scores(model: Any, batch_size: int) -> dict[str, float]:
-        probabilities = _probabilities(model, tokenizer, texts, batch_size)
+        probabilities = _probabilities(model, tokenizer, features, batch_size)
         predicted = probabilities.argmax(axis=1)
         table = _confusion(gold, predicted, probabilities.shape[1])
         return {
@@ -308,9 +311,10 @@ def train_tagger(
         numbers = [_numbers(row, known, f"dev tags[{i}]") for i, row in enumerate(dev[1])]
         if metric == "entity_f1":
             _require_iob2([[known[n] for n in row] for row in numbers], "development tags")
-        scorer = _tagger_scorer(tokenizer, held_out, numbers, known)
+        windows = _windows(model, tokenizer, held_out)
+        scorer = _tagger_scorer(tokenizer, windows, numbers, known)
     learner = _learner(model, known, plan, in_place)
-    features = _tag_features(learner, tokenizer, sentences, gold)
+    features = _tag_features(_windows(learner, tokenizer, sentences), gold)
     return _train(learner, tokenizer, features, plan, scorer, metric, progress)
 
 
@@ -332,17 +336,22 @@ def tag(
     sentences = _sentences(sentences, "sentences", empty=True)
     names = _model_names(model)
     _warn_of_random_head(model)
-    rows = _tag_probabilities(model, tokenizer, sentences, batch_size)
+    windows = _windows(model, tokenizer, sentences)
+    lengths = [len(words) for words in sentences]
+    rows = _tag_probabilities(model, tokenizer, windows, lengths, batch_size)
     return [[names[i] for i in row.argmax(axis=1)] for row in rows]
 
 
 def _tag_probabilities(
-    model: Any, tokenizer: Any, sentences: Sequence[Words], batch_size: int
+    model: Any,
+    tokenizer: Any,
+    windows: Sequence[_Window],
+    lengths: Sequence[int],
+    batch_size: int,
 ) -> list[Floats]:
-    """Return, for each sentence, (words, k) probabilities."""
-    windows = _windows(model, tokenizer, sentences)
+    """Return, for each sentence of `lengths` words, (words, k) probabilities."""
     k = int(model.config.num_labels)
-    found = [np.zeros((len(words), k), dtype=np.float32) for words in sentences]
+    found = [np.zeros((length, k), dtype=np.float32) for length in lengths]
     features = [{"input_ids": window.ids} for window in windows]
     for rows, logits in _forward(model, tokenizer, features, batch_size):
         probabilities = logits.softmax(-1).cpu().numpy()
@@ -352,11 +361,9 @@ def _tag_probabilities(
     return found
 
 
-def _tag_features(
-    model: Any, tokenizer: Any, sentences: Sequence[Words], gold: Sequence[Counts]
-) -> list[dict[str, Any]]:
+def _tag_features(windows: Sequence[_Window], gold: Sequence[Counts]) -> list[dict[str, Any]]:
     features = []
-    for window in _windows(model, tokenizer, sentences):
+    for window in windows:
         labels = np.full(len(window.ids), IGNORED)
         labels[window.firsts] = gold[window.sentence][window.words]
         features.append({"input_ids": window.ids, "labels": labels.tolist()})
@@ -451,13 +458,14 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _tagger_scorer(
-    tokenizer: Any, sentences: Sequence[Words], gold: Sequence[Counts], names: Sequence[str]
+    tokenizer: Any, windows: Sequence[_Window], gold: Sequence[Counts], names: Sequence[str]
 ) -> Scorer:
     """Return what measures a tagger on a development set."""
     right = np.concatenate(gold)
+    lengths = [len(row) for row in gold]
 
     def scores(model: Any, batch_size: int) -> dict[str, float]:
-        rows = _tag_probabilities(model, tokenizer, sentences, batch_size)
+        rows = _tag_probabilities(model, tokenizer, windows, lengths, batch_size)
         probabilities = np.concatenate(rows)
         predicted = probabilities.argmax(axis=1)
         found = {
@@ -750,7 +758,7 @@ def _limit(model: Any, tokenizer: Any) -> int:
 
 
 def _forward(
-    model: Any, tokenizer: Any, features: Sequence[Mapping[str, Any]], batch_size: int
+    model: Any, tokenizer: Any, features: Features, batch_size: int
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Yield row numbers and their logits in batches of similar length, longest first.
 
@@ -788,7 +796,7 @@ def _cross_entropy(probability_of_right: Floats) -> float:
 
 
 def _say_long(message: str) -> None:
-    warnings.warn(message, TruncationWarning, stacklevel=5)
+    warnings.warn(message, TruncationWarning, stacklevel=4)
 
 
 def _warn_of_random_head(model: Any) -> None:

@@ -466,7 +466,9 @@ def test_long_texts_are_cut_and_said_so(fitted: ft.Fitted, tokenizer: Any) -> No
 def test_the_first_piece_of_a_word_carries_its_tag(tokenizer: Any) -> None:
     model = bert(tokenizer, 2, tagging=True)
     words = ["we", "playing", "Ada", "plays", "."]
-    (features,) = ft._tag_features(model, tokenizer, [words], [np.array([0, 1, 0, 1, 0])])
+    (features,) = ft._tag_features(
+        ft._windows(model, tokenizer, [words]), [np.array([0, 1, 0, 1, 0])]
+    )
     assert tokenizer.convert_ids_to_tokens(features["input_ids"]) == (
         ["[CLS]", "we", "play", "##ing", "Ada", "play", "##s", ".", "[SEP]"]
     )
@@ -477,7 +479,7 @@ def test_a_word_that_the_tokenizer_drops_has_a_tag(tagger: ft.Fitted, tokenizer:
     words = ["we", NOTHING, "saw", "Ada", "Smith", "\t", "in", "Rome", ""]
     assert tokenizer.tokenize(NOTHING) == []
     gold = np.arange(len(words)) % 4
-    (features,) = ft._tag_features(tagger.model, tokenizer, [words], [gold])
+    (features,) = ft._tag_features(ft._windows(tagger.model, tokenizer, [words]), [gold])
     assert [label for label in features["labels"] if label != -100] == gold.tolist()
     (found,) = ft.tag(tagger.model, tokenizer, [words])
     assert len(found) == len(words) and found[3:5] == ["B-PER", "I-PER"] and found[7] == "B-LOC"
@@ -486,7 +488,9 @@ def test_a_word_that_the_tokenizer_drops_has_a_tag(tagger: ft.Fitted, tokenizer:
 
 def test_xlmr_frames_sentences_in_its_own_way(xlmr_tokenizer: Any) -> None:
     model = xlmr(xlmr_tokenizer, 3)
-    (features,) = ft._tag_features(model, xlmr_tokenizer, [["Ada", "saw"]], [np.array([2, 1])])
+    (features,) = ft._tag_features(
+        ft._windows(model, xlmr_tokenizer, [["Ada", "saw"]]), [np.array([2, 1])]
+    )
     tokens = xlmr_tokenizer.convert_ids_to_tokens(features["input_ids"])
     assert tokens == ["<s>", "▁Ada", "▁saw", "</s>"] and features["labels"] == [-100, 2, 1, -100]
     # 18 positions of which it reads 16: two go to the special tokens
@@ -511,11 +515,32 @@ def test_no_word_of_a_long_sentence_is_lost(tagger: ft.Fitted, tokenizer: Any) -
     assert [name for row in apart for name in row] == found[1]
 
 
+def test_a_warning_points_at_the_line_that_called(fitted: ft.Fitted, tagger: ft.Fitted) -> None:
+    long = "the " * 30
+    options: dict[str, Any] = {**FAST, "epochs": 2}
+    texts, labels = reviews(16)
+    words, tags = news(16)
+    dev = ([long.split()], [["B-LOC", *["O"] * 29]])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ft.classify(fitted.model, fitted.tokenizer, [long])
+        ft.tag(tagger.model, tagger.tokenizer, [long.split()])
+        ft.train_classifier(
+            fitted.model, fitted.tokenizer, [*texts, long], [*labels, "bad"], **options
+        )
+        ft.train_classifier(
+            fitted.model, fitted.tokenizer, texts, labels, dev=([long], ["bad"]), **options
+        )
+        ft.train_tagger(tagger.model, tagger.tokenizer, words, tags, dev=dev, **options)
+    assert [item.filename for item in caught] == [__file__] * 5  # once each, whatever the epochs
+    assert {item.category for item in caught} == {ft.TruncationWarning}
+
+
 def test_no_tag_of_a_long_sentence_is_lost_in_training(tokenizer: Any) -> None:
     model = bert(tokenizer, 50, tagging=True)
     words = ["the", "playing"] * 25
     with pytest.warns(ft.TruncationWarning, match="1 of 1 sentences"):
-        features = ft._tag_features(model, tokenizer, [words], [np.arange(50)])
+        features = ft._tag_features(ft._windows(model, tokenizer, [words]), [np.arange(50)])
     assert len(features) > 1
     labels = [label for part in features for label in part["labels"] if label != -100]
     assert labels == list(range(50))
