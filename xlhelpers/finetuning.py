@@ -656,7 +656,7 @@ def _arguments(plan: _Plan, examples: int, choose: bool, metric: str, folder: st
         remove_unused_columns=False,
         logging_strategy="steps",
         logging_steps=max(1, steps // LOSS_ROWS),
-        # Otherwise a loss of NaN is replaced by the mean of those before, and nobody knows.
+        # It would log the mean of earlier losses for one of NaN; `training_step` looks itself.
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,

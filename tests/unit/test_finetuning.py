@@ -356,6 +356,20 @@ def test_the_seed_decides_about_a_head_that_was_random(tokenizer: Any, tmp_path:
     assert np.array_equal(probabilities(tokenizer, one), probabilities(tokenizer, two))
 
 
+def test_a_classifier_on_xlmr(xlmr_tokenizer: Any, tmp_path: Path) -> None:
+    """Its head has two layers, and its positions begin beyond the padding's number."""
+    xlmr(xlmr_tokenizer, 2).base_model.save_pretrained(tmp_path)
+    found = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        model = hub.model(tmp_path, "classification", new_head=True, num_labels=2)
+        made = ft.train_classifier(model, xlmr_tokenizer, *reviews(160), **FAST)
+        texts, labels = reviews(40, seed=1)
+        found.append(ft.classify(made.model, xlmr_tokenizer, texts))
+    assert np.array_equal(found[0].probabilities, found[1].probabilities)
+    assert ft.accuracy(labels, found[0].labels).value > 0.9
+
+
 def test_a_trained_head_is_not_drawn_again(fitted: ft.Fitted, tokenizer: Any) -> None:
     """Going on from a trained model starts where it ended."""
     more = ft.train_classifier(
