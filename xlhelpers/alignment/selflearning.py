@@ -51,6 +51,9 @@ _FEW = 5
 class Schedule:
     """How self-learning proceeds. The defaults are quick: seconds, for near languages.
 
+    Of the 17 settings of `benchmarks/selflearning_settings.py`, compared on a fold of the training
+    dictionaries, none was better than the defaults beyond its interval.
+
     Attributes:
         vocabulary: how many of the most frequent words of each side take part at first.
         keep: share of the candidate pairs that survive at first; 1 drops none.
