@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -170,7 +171,7 @@ def test_the_masked_loss_counts_masked_tokens_only() -> None:
         -torch.log_softmax(logits[1, 4], 0)[6],
     ]
     loss = mlm_loss(logits, labels)
-    assert loss is not None and loss.item() == pytest.approx(sum(expected).item() / 2, abs=1e-6)
+    assert loss is not None and loss.item() == pytest.approx(float(sum(expected)) / 2, abs=1e-6)
     logits[0, 0] += 100 * torch.randn(7)
     assert mlm_loss(logits, labels) == loss
 
@@ -272,7 +273,7 @@ def test_every_text_comes_once_before_any_comes_again() -> None:
 def test_languages_are_drawn_by_their_probabilities() -> None:
     made = corpus(alpha=0.3)
     stream = batches.text_batches(made, 120, 2, seed=0)
-    counts = sum(made.language_counts(next(stream)) for _ in range(600))
+    counts = np.sum([made.language_counts(next(stream)) for _ in range(600)], axis=0)
     expected = sampling_probabilities({"de": 30, "en": 40, "zh": 10}, 0.3)
     assert counts / counts.sum() == pytest.approx(list(expected.values()), abs=0.02)
 
@@ -482,8 +483,6 @@ def run(make: Callable[..., Made], recipe: Recipe = TINY, **more: Any) -> tuple[
 
 
 def tiny(**more: Any) -> Recipe:
-    import dataclasses
-
     return dataclasses.replace(TINY, **more)
 
 
@@ -503,17 +502,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(
 
 
 @KINDS
+@pytest.mark.parametrize("joint", [True, False])
 def test_a_resumed_run_is_an_uninterrupted_one_bit_by_bit(
-    make: Callable[..., Made], tmp_path: Path
+    make: Callable[..., Made], joint: bool, tmp_path: Path
 ) -> None:
-    recipe = tiny(**ALL, steps=11)
+    recipe = tiny(**{**ALL, "ranking": 0.4}, ranking_joint=joint, steps=15)
     whole, expected = run(make, recipe, parallel=meanings())
+    # All three losses before the checkpoint, so that the position in the text is no mere count.
+    before = [np.isfinite(getattr(expected, name)[:9]) for name in ("mlm", "tlm", "ranking")]
+    assert all(some.any() and not some.all() for some in before)
 
     class Interrupted(Exception):
         pass
 
     def interrupt(step: int, _: History) -> None:
-        if step == 5:  # two steps behind the checkpoint at 3
+        if step == 11:  # two steps behind the checkpoint at 9
             raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -526,10 +529,11 @@ def test_a_resumed_run_is_an_uninterrupted_one_bit_by_bit(
         folder=tmp_path,
         callback=lambda step, _: seen.append(step),
     )
-    assert seen == list(range(4, 12))
+    assert seen == list(range(10, 16))
     assert same(weights(whole), weights(resumed))
     for name in ("mlm", "tlm", "ranking"):
-        assert np.array_equal(getattr(history, name), getattr(expected, name), equal_nan=True), name
+        ours, theirs = getattr(history, name), getattr(expected, name)
+        assert np.array_equal(ours, theirs, equal_nan=True), name
     assert (history.drawn, history.tokens) == (expected.drawn, expected.tokens)
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
 
@@ -658,6 +662,24 @@ def test_parallel_sentences_beyond_the_model_are_cut_and_this_is_said() -> None:
     with pytest.warns(TruncationWarning, match="3 of 123 parallel sentences .* after 14 tokens"):
         _, history = run(bert, recipe, parallel=[*meanings(), long])
     assert not any(math.isnan(loss) for loss in history.ranking)
+
+
+def test_translations_read_as_one_are_cut_to_half_the_models_positions() -> None:
+    rows = [{lang: " ".join(f"{lang}{i}" for i in range(13)) for lang in LANGUAGES}, *meanings()]
+    with pytest.warns(TruncationWarning, match="3 of 123 .* after 10 tokens; the longest has 13"):
+        _, history = run(bert, tiny(tlm=1), parallel=rows)
+    assert not any(math.isnan(loss) for loss in history.tlm)
+
+
+@KINDS
+def test_texts_longer_than_the_model_use_all_its_positions(make: Callable[..., Made]) -> None:
+    model, tokenizer = make()
+    assert Encoder(model, Frame.of(tokenizer)).room(1000) == POSITIONS - 2
+    long = {"en": [" ".join(f"en{i % WORDS}" for i in range(2 * (POSITIONS - 2)))] * 3}
+    recipe = tiny(steps=3, max_length=64)
+    history = pretrain(model, tokenizer, long, recipe, progress=False, threads=1)
+    assert history.drawn["en"] > 0
+    assert history.tokens == POSITIONS * history.drawn["en"]
 
 
 # ── held-out loss ────────────────────────────────────────────────────────────────────────
