@@ -270,6 +270,13 @@ def test_every_text_comes_once_before_any_comes_again() -> None:
         assert counts.max() - counts.min() <= pool
 
 
+def test_long_and_short_batches_alternate() -> None:
+    made = corpus(sizes=(300, 400, 100))
+    stream = batches.text_batches(made, 120, 2, seed=0)
+    sizes = [made.texts.lengths[next(stream)].max() for _ in range(batches.POOL)]
+    assert (np.diff(sizes) > 0).mean() > 0.2 and (np.diff(sizes) < 0).mean() > 0.2
+
+
 def test_languages_are_drawn_by_their_probabilities() -> None:
     made = corpus(alpha=0.3)
     stream = batches.text_batches(made, 120, 2, seed=0)
@@ -654,6 +661,39 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
     assert rates[0] == pytest.approx(1 / 11)
     assert rates[-1] == pytest.approx(1 / 91)
     assert np.allclose(np.diff(rates[10:]), -1 / 91)
+
+
+def test_gradients_are_clipped_and_only_matrices_decay() -> None:
+    before = weights(bert()[0])
+    still, _ = run(bert, tiny(clip=1e-12, weight_decay=0.0))
+    assert all(torch.allclose(before[k], v, atol=1e-6) for k, v in weights(still).items())
+    decayed, _ = run(bert, tiny(clip=1e-12, weight_decay=10.0))
+    # Each step takes its rate times the decay off.
+    kept = math.prod(1 - TINY.rate(step) * 10 for step in range(TINY.steps))
+    for name, value in decayed.named_parameters():
+        expected = before[name] * (kept if value.ndim >= 2 else 1)
+        assert torch.allclose(value, expected, atol=1e-6), name
+
+
+def test_the_weight_of_the_ranking_loss_counts() -> None:
+    def after(weight: float) -> dict[str, torch.Tensor]:
+        recipe = tiny(ranking=1, ranking_batch=4, ranking_weight=weight)
+        return weights(run(bert, recipe, parallel=meanings())[0])
+
+    assert not same(after(1.0), after(0.5))
+
+
+def test_a_callback_may_evaluate() -> None:
+    model, tokenizer = bert()
+    torch.manual_seed(4)
+
+    def evaluate(_: int, history: History) -> None:
+        model.eval()
+        torch.rand(7)
+        assert math.isfinite(history.recent("mlm"))
+
+    pretrain(model, tokenizer, texts(), TINY, progress=False, threads=1, callback=evaluate)
+    assert same(weights(model), weights(run(bert)[0]))
 
 
 def test_parallel_sentences_beyond_the_model_are_cut_and_this_is_said() -> None:
