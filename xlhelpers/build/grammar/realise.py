@@ -371,7 +371,9 @@ def _upos(token: str, owner: Mark, size: int, grammar: Grammar) -> str:
     if owner.category in _CATEGORY_TAG and size == 1:
         # The word of a day is a noun in one language and an adverb in the next.
         return listed if owner.category == "day" and listed else _CATEGORY_TAG[owner.category]
-    if not listed and owner.category == "institution" and token[0].isupper():
+    # Words of a name are proper nouns, but German writes every noun with a capital.
+    common = listed in (("",) if grammar.code == "de" else ("", "NOUN", "ADJ"))
+    if owner.category == "institution" and token[0].isupper() and common:
         return "PROPN"
     return listed or ("NUM" if token.isdigit() else "_")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,23 @@ class World:
     extra: Mapping[str, tuple[str, str]]
     templates: Mapping[str, Template]
     file: str = field(default="world.toml", compare=False)
+
+    @cached_property
+    def general(self) -> frozenset[str]:
+        """Agents and activities that others are a kind of."""
+        kinds = {activity.parent for activity in self.activity.values()}
+        return frozenset({*self.agent_parent.values(), *kinds} - {""})
+
+    @cached_property
+    def relatives(self) -> dict[str, tuple[str, ...]]:
+        """Agent or activity to what it is a kind of, and to its own kinds."""
+        parents = {**self.agent_parent, **{v: a.parent for v, a in self.activity.items()}}
+        found: dict[str, list[str]] = {concept: [] for concept in parents}
+        for concept, parent in parents.items():
+            if parent:
+                found[concept].append(parent)
+                found[parent].append(concept)
+        return {concept: tuple(others) for concept, others in found.items()}
 
     def domain(self, name: str) -> list[Template]:
         """Return the templates of a domain, in the order of the file."""
