@@ -65,7 +65,7 @@ def documents(
         domain = rng.choices(tuple(MIX), tuple(MIX.values()))[0]
         label, meanings = _draw(world, rng, domain)
         seed_here = f"{seed} pretraining {number}"
-        said = say(meanings, {grammar.code: grammar}, seed_here)[grammar.code]
+        said = say(meanings, {grammar.code: grammar}, seed_here, plain=True)[grammar.code]
         if barred.intersection(sentence.text for sentence in said):
             continue
         made += 1
@@ -99,7 +99,7 @@ def parallel(
         idle += 1
         if meaning in seen:
             continue
-        said = say([meaning], grammars, f"{seed} parallel {number}")
+        said = say([meaning], grammars, f"{seed} parallel {number}", plain=True)
         texts = {code: sentences[0].text for code, sentences in said.items()}
         if any(text in barred.get(code, ()) for code, text in texts.items()):
             continue

@@ -55,14 +55,14 @@ class _Item:
 
 
 def say(
-    meanings: Sequence[Meaning], grammars: Grammars, seed: str
+    meanings: Sequence[Meaning], grammars: Grammars, seed: str, plain: bool = False
 ) -> dict[str, tuple[Sentence, ...]]:
     """Realise meanings in every language; wording is drawn for each, the writer once."""
     writer = random.Random(f"{seed} writer").choice("mf")
     said = {}
     for code, grammar in grammars.items():
         rng = random.Random(f"{seed} {code}")
-        said[code] = tuple(realise(m, grammar, rng, writer=writer) for m in meanings)
+        said[code] = tuple(realise(m, grammar, rng, writer=writer, plain=plain) for m in meanings)
     return said
 
 
@@ -73,7 +73,8 @@ def sentiment(world: World, grammars: Grammars, seed: int = 0) -> Rows:
     """Return reviews with labels, as many of each, by split and language.
 
     A row: `id`, `text`, `label` (negative, neutral, positive), `ends` (where its sentences end
-    in `text`, in characters), `t` (their templates), `held` (`""` in train; `"pair"` or `"template"`: what training text never had).
+    in `text`, in characters), `t` (their templates), `held` (`""` in train; `"pair"` or
+    `"template"`: what training text never had).
     """
     spoken: set[tuple[str, str]] = set()
     made: dict[Split, list[_Item]] = {}

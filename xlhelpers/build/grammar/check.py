@@ -230,6 +230,8 @@ def _resolves(
     """Try every filler of the slots that a reference names; one fault a missing form."""
     names = [n for n in (reference.name, reference.agreeing) if slot_category(template, n)]
     options = [_options(grammar.world, template, name) for name in names]
+    if reference.agreeing and slot_category(template, reference.agreeing):
+        options[-1] = _one_each(grammar, template, reference.agreeing, options[-1])
     tried: set[str] = set()
     rounds = max((len(option) for option in options), default=1)
     for first in range(rounds):
@@ -254,6 +256,22 @@ def _options(world: World, template: Template, name: str) -> list[Filler]:
     if slot_category(template, name) == "writer":
         return ["m", "f"]
     return world.fillers(template, name)
+
+
+def _one_each(
+    grammar: Grammar, template: Template, slot: str, fillers: list[Filler]
+) -> list[Filler]:
+    """Return one filler for each value of `agr`; what is said of one holds for all like it."""
+    category = slot_category(template, slot) or ""
+    found: dict[str, Filler] = {}
+    for filler in fillers:
+        try:
+            found.setdefault(grammar.agreement(category, filler), filler)
+        except NoRowError:
+            continue  # the row's own fault is reported
+        except GrammarError:
+            return [filler]  # none has an agr, and the caller says so
+    return list(found.values())
 
 
 def _pick(options: list[list[Filler]], first: int, second: int) -> list[Filler]:
@@ -287,7 +305,13 @@ class _Said:
         where = _where(self.grammar, template, number + 1)
         meaning = Meaning.of(template.name, slots)
         try:
-            sentence = realise(meaning, self.grammar, variant=number, writer=writer)
+            sentence = realise(
+                meaning,
+                self.grammar,
+                variant=number,
+                writer=writer,
+                plain=template.domain != "news",
+            )
         except NoRowError:
             return  # the row's own fault is reported
         except GrammarError as error:
@@ -343,7 +367,7 @@ def _fillings(template: Template, world: World, rng: random.Random) -> Iterator[
     options = {slot: world.fillers(template, slot) for slot in template.slots}
     base = {slot: rng.choice(fillers) for slot, fillers in options.items()}
     for slot, fillers in options.items():
-        for filler in fillers if len(fillers) < 200 else rng.sample(fillers, 200):
+        for filler in fillers if len(fillers) < 200 else rng.sample(fillers, 100):
             yield _apart(template, {**base, slot: filler}, options)
     for _ in range(30):
         chosen = {slot: rng.choice(fillers) for slot, fillers in options.items()}

@@ -96,12 +96,14 @@ def realise(
     *,
     variant: int = 0,
     writer: str = "m",
+    plain: bool = False,
 ) -> Sentence:
     """Say a meaning in a language.
 
     Args:
         rng: chooses among the ways to say it; without one, `variant` (modulo their number).
         writer: `m` or `f`, for languages in which a first person shows it.
+        plain: leave out tokens and tags, which take half of the time.
 
     Raises:
         GrammarError: the language lacks the template or a form.
@@ -110,6 +112,8 @@ def realise(
     variants = grammar.variants(meaning.template)
     chosen = rng.choice(variants) if rng else variants[variant % len(variants)]
     line = _assemble(chosen, template, dict(meaning.slots), grammar, writer)
+    if plain:
+        return Sentence(line.text, (), (), (), template.name)
     return _sentence(line, template, grammar)
 
 
@@ -167,7 +171,8 @@ def _assemble(
             marks.extend([mark] * len(form))
     line = _without_blanks(_tidy(text, marks), grammar)
     for pattern, replacement in grammar.rewrites:
-        line = rewrite(line, pattern, replacement)
+        if pattern.search(line.text):
+            line = rewrite(line, pattern, replacement)
     if grammar.capitals:
         line.text = _capitals(line, grammar.code)
     return line
@@ -299,8 +304,11 @@ def _parts(found: regex.Match[str], replacement: str) -> list[tuple[int, int, st
 
 
 def _common(marks: Sequence[Mark]) -> Mark:
-    """Return the mark of new characters, from those they replace."""
-    if marks and all(mark == marks[0] for mark in marks):
+    """Return the mark of new characters, from those they replace.
+
+    Within an institution's name those are words of the name and of its place.
+    """
+    if marks and all(mark.span == marks[0].span for mark in marks):
         return marks[0]
     return Mark()
 
