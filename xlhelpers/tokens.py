@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 import regex
 
@@ -70,3 +71,47 @@ def _cut(text: str, at: int, end: int, apostrophe: str) -> list[tuple[int, int]]
         cuts = []
     edges = [at, *cuts, end]
     return list(zip(edges, edges[1:], strict=False))
+
+
+# ── by language ──────────────────────────────────────────────────────────────────────────
+
+# Where an apostrophe divides words: after it (l' + eau), before it (Ana + 's), or nowhere.
+APOSTROPHE_CUTS = {"fr": "after", "it": "after", "en": "before"}
+# Languages that write their words together.
+WRITTEN_TOGETHER = frozenset({"ja", "th", "zh"})
+
+
+def without_blanks(text: str) -> tuple[str, list[int], list[int]]:
+    """Write words together that blanks separate, but for the blanks between Latin words.
+
+    Returns:
+        the new text, the place in `text` of each of its characters, and the number of the word
+        that each is in, as `spans` takes them.
+    """
+    kept: list[int] = []
+    words: list[int] = []
+    word = 0
+    for at, char in enumerate(text):
+        if char != " ":
+            kept.append(at)
+            words.append(word)
+            continue
+        word += 1
+        if _is_latin(text[at - 1 : at]) and _is_latin(text[at + 1 : at + 2]):
+            kept.append(at)
+            words.append(word)
+            word += 1
+    return "".join(text[at] for at in kept), kept, words
+
+
+def join(words: Iterable[str], language: str) -> str:
+    """Return words as a text: with blanks, or together where the language writes them so.
+
+    Blanks before punctuation stay: what the words were cut from is not known.
+    """
+    text = " ".join(words)
+    return without_blanks(text)[0] if language in WRITTEN_TOGETHER else text
+
+
+def _is_latin(char: str) -> bool:
+    return bool(char) and char.isalnum() and char < "\u0250"

@@ -1,7 +1,4 @@
-"""The course's data, by language and split.
-
-So far the dictionaries of notebook 01; the corpus and its tasks come with later notebooks.
-"""
+"""Bilingual dictionaries: ours, and those of MUSE in the `hub` set."""
 
 from __future__ import annotations
 
@@ -12,16 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from xlhelpers import assets, languages, settings
-from xlhelpers.errors import CourseError
+from xlhelpers.datasets.tables import DatasetError
 
 Split = Literal["train", "test", "all"]
 
 # One English stem in three is a test stem.
 _TEST_SHARE = 3
-
-
-class DatasetError(CourseError):
-    """The data asked for does not exist or is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""The course's data, by task, language and split; real sets behind the same calls.
+
+    reviews = xl.datasets.sentiment("de", "test")   # Labelled: ids, texts, labels
+    news = xl.datasets.ner("de", "test")            # Tagged: sentences in words, tags
+    pairs = xl.datasets.nli("de", "test")           # Pairs: premises, hypotheses, labels
+    rows = xl.datasets.parallel(["en", "de", "sw"])  # the same rows in each of them
+    words = xl.datasets.lexicon("en", "de")         # a bilingual dictionary
+
+In the `mini` set these are ours (`data/corpus`, `data/dictionaries`); in the `hub` set public
+ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten` is
+ours in both.
+"""
+
+from __future__ import annotations
+
+from xlhelpers.datasets.corpus import SPLITS
+from xlhelpers.datasets.dictionaries import (
+    Entry,
+    Lexicon,
+    _backwards,
+    dictionary_languages,
+    lexicon,
+    parse_lexicon,
+    side,
+)
+from xlhelpers.datasets.handwriting import (
+    handwritten,
+    handwritten_languages,
+    parse_entities,
+    parse_handwritten,
+)
+from xlhelpers.datasets.public import PUBLIC, PublicSet
+from xlhelpers.datasets.tables import DatasetError, Labelled, Pairs, Parallel, Table, Tagged
+from xlhelpers.datasets.tasks import available, ner, nli, parallel, sentiment
+
+__all__ = [
+    "PUBLIC",
+    "SPLITS",
+    "DatasetError",
+    "Entry",
+    "Labelled",
+    "Lexicon",
+    "Pairs",
+    "Parallel",
+    "PublicSet",
+    "Table",
+    "Tagged",
+    "_backwards",
+    "available",
+    "dictionary_languages",
+    "handwritten",
+    "handwritten_languages",
+    "lexicon",
+    "ner",
+    "nli",
+    "parallel",
+    "parse_entities",
+    "parse_handwritten",
+    "parse_lexicon",
+    "sentiment",
+    "side",
+]
