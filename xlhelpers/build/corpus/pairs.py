@@ -119,10 +119,10 @@ def _premises(
     for _ in range(_TRIES):
         negative = negatives and rng.random() < 0.5
         premise = near(world, rng, hypothesis, rng.choice(("not", "nobody")) if negative else "")
-        if meaning(premise) is None or not makes_sense(premise, world):
-            continue
         # Negative sentences have few slots; their length is what it is.
         if not negative and premise.size != hypothesis.size + longer:
+            continue
+        if not makes_sense(premise, world) or meaning(premise) is None:
             continue
         label = relation(premise, hypothesis, world)
         if label is None or label in found or wishes[label].negative != negative:

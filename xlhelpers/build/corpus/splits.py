@@ -48,7 +48,7 @@ def is_late(category: str, filler: Filler) -> bool:
         name = ("place_name", filler[2]) if filler[0] == "institution" else ("brand", filler[1])
         return is_late(*name)
     named = category in ("person", "place_name", "brand")
-    return named and share("name", category, filler) < _LATE
+    return named and share("stranger", category, filler) < _LATE
 
 
 def pairs(meaning: Meaning) -> list[tuple[str, str]]:
