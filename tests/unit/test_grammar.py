@@ -221,7 +221,8 @@ CHINESE_WORDS = {
 for word, form in CHINESE_WORDS.items():
     CHINESE = re.sub(rf'(?m)^{word} = ("[^"]*"|\[.*\])$', f'{word} = "{form}"', CHINESE)
 for old, new in {
-    'code = "en"\ncapitals = true': 'code = "zh"\njoin = ""\nrewrite = [["(见)(了)(面)", "$1$3$2"]]',
+    'code = "en"\ncapitals = true': 'code = "zh"\njoin = ""\n'
+    'rewrite = [["(见)(了)(面)", "$1$3$2"]]',
     'thing = ["agr", "form"]': 'thing = ["form"]',
     '[brand]\nblue_river = "Blue River"\nhelios = "Helios"\n': "",
     'this = { sg = "this", pl = "these" }': 'this = "这家"',
