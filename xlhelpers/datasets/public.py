@@ -261,9 +261,11 @@ def _cached(public: PublicSet, patterns: list[str]) -> list[Path]:
     from huggingface_hub import errors
 
     try:
-        return _matching(_snapshot(public, local_files_only=True), patterns)
+        return _matching(
+            _snapshot(public, local_files_only=True, allow_patterns=patterns), patterns
+        )
     except (OSError, ValueError, errors.HfHubHTTPError):
-        return []  # nothing of this commit is in the cache
+        return []  # nothing of this commit is in the cache, or not all that fits
 
 
 def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
@@ -287,7 +289,7 @@ def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
             f"the hub has no data set {public.id} at {public.revision[:7]} any more",
             'report it, and use the course\'s own meanwhile: xl.use("mini")',
         ) from error
-    except (OSError, ValueError, errors.HfHubHTTPError) as error:
+    except Exception as error:  # a broken line has another name in every HTTP client
         raise hub.HubError(
             f"{public.id} could not be fetched whole ({hub._first_line(error)})",
             "run this again: it carries on where it stopped",
