@@ -496,7 +496,7 @@ def test_download_that_breaks_off_is_resumed(tmp_path: Path) -> None:
 
     with Breaking(stand_ins()) as running:
         client = Client(tmp_path, running.url)
-        broken = client.run(LOAD, HF_HUB_DOWNLOAD_TIMEOUT="5")
+        broken = client.run(load)
         running.cut = False
         assert broken["nli"].startswith(f"HubError: {XNLI} could not be fetched whole")
         assert "run this again" in broken["nli"]
