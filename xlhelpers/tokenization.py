@@ -227,6 +227,38 @@ _NO_SCRIPT = frozenset(
 _SPARE = re.compile(r"\[unused\d+\]")
 
 
+# Where disguised letters go: Hangul syllables, letters that none of our languages writes.
+_DISGUISES = 0xAC00
+_ALPHABET = 0x250  # Latin letters with and without signs, and digits, have lower numbers
+_DISGUISED = ("de", "nl", "fr", "es", "pt", "ru", "ar", "hi", "zh", "sw", "yo")
+
+
+def disguise(text: str, language: str) -> str:
+    """Return a text in letters that no other language has, the way "fake English" is made.
+
+    Latin letters and digits of every language but English become letters of a range that is
+    the language's own; blanks, punctuation and other scripts, which are not shared among our
+    languages anyway, stay. Two languages then have no piece of a word in common, and whatever
+    a model shares between them it has not read off the letters (K et al., 2020, ICLR; Dufter &
+    Schütze, 2020, EMNLP).
+
+    Raises:
+        TokenizationError: there is no range for the language.
+    """
+    if language == "en":
+        return text
+    if language not in _DISGUISED:
+        raise TokenizationError(
+            f"no range of letters is set aside for {language!r}",
+            f"choose one of en, {', '.join(_DISGUISED)}",
+        )
+    start = _DISGUISES + _ALPHABET * _DISGUISED.index(language)
+    return "".join(
+        chr(start + ord(char)) if ord(char) < _ALPHABET and char.isalnum() else char
+        for char in text
+    )
+
+
 def script(text: str) -> str:
     """Return the script of a text's letters, in English: `"Latin"`, `"Han"`, `"Devanagari"`.
 

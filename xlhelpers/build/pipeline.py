@@ -6,9 +6,14 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from xlhelpers import assets, datasets, languages, settings
-from xlhelpers.build import datasheet, text, vectors
+from xlhelpers.build import corpus, datasheet, models, text, vectors
+from xlhelpers.build.cards import card_step
+from xlhelpers.build.grammar import check
+from xlhelpers.build.plans import PLANS
+from xlhelpers.errors import CourseError
 
 
 def vectors_step(language: str) -> str:
@@ -52,12 +57,54 @@ def dictionaries_step() -> str:
     return f"{entries:,} entries"
 
 
+def grammar_step() -> str:
+    """Check the grammar files; return one line on how many there are.
+
+    Raises:
+        CourseError: a file has a fault.
+    """
+    _, grammars = models.world_and_grammars(models.corpus_languages())
+    for code, grammar in grammars.items():
+        if faults := [fault for fault in check(grammar) if not fault.note]:
+            raise CourseError(
+                f"{code}.toml has {len(faults)} faults; the first: {faults[0]}",
+                f"python3 -m xlhelpers.build.grammar check {code} lists them all",
+            )
+    return f"{len(grammars)} languages, no faults"
+
+
+def corpus_step() -> str:
+    """Write the data sets of the little world and register them with the hand-written ones."""
+    data = settings.current().data
+    world, grammars = models.world_and_grammars(models.corpus_languages())
+    size = 0
+    for task, make in corpus.TASKS.items():
+        size += corpus.write(task, make(world, grammars, 0), data / "corpus")
+    for file in sorted((data / "corpus").rglob("*.jsonl")):
+        split, code, _ = file.name.split(".")
+        note = f"{file.parent.name}, {split}, {languages.get(code).name}"
+        _register_text(file, "python3 course.py build corpus", note)
+    for file in sorted((data / "handwritten").glob("*.toml")):
+        note = f"hand-written test set, {languages.get(file.stem).name}"
+        _register_text(file, "written for this course", note)
+    return f"{len(grammars)} languages, {size / 1e6:.1f} MB"
+
+
+def _register_text(file: Path, origin: str, note: str) -> None:
+    assets.register(file, kind="shipped", licence="CC BY 4.0", origin=origin, note=note)
+
+
 def steps() -> dict[str, Callable[[], str]]:
     """Return every step by name, in the order in which they run."""
     vector_steps = {f"vectors/{code}": partial(vectors_step, code) for code in text.SOURCES}
     return {
         **vector_steps,
         "dictionaries": dictionaries_step,
+        "grammar": grammar_step,
+        "corpus": corpus_step,
+        "text": models.text_step,
+        **{f"models/{plan.name}": partial(models.model_step, plan) for plan in PLANS},
+        **{f"cards/{plan.name}": partial(card_step, plan) for plan in PLANS},
         "datasheet": datasheet.datasheet_step,
     }
 

@@ -22,6 +22,7 @@ _RATINGS = {"positive": ("5/5", "4/5"), "neutral": ("3/5",), "negative": ("1/5",
 _WRONG = 0.10  # ratings that belong to another stance
 _LENGTHS = (2, 3, 4)
 _TRIES = 200
+_VARIETIES = 3  # sentences beside a sentence that differ in one quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +83,37 @@ def parallel(
     seed: int = 0,
     *,
     forbidden: Mapping[str, Collection[str]] | None = None,
-) -> dict[str, list[str]]:
-    """Return `count` sentences, the same meanings in the same order in every language.
+) -> list[list[dict[str, str]]]:
+    """Return at least `count` meanings in every language, in groups of similar ones.
 
-    A meaning occurs once. Where a language's sentence is forbidden, all leave it out.
+    A group is a sentence and, where it has a quality, sentences that differ in that quality
+    alone, some of the opposite sign: in a batch they are the wrong answers that teach most. A
+    meaning occurs once. Where a language's sentence is forbidden, all leave it out.
     """
     rng = random.Random(f"{seed} parallel")
     barred = {code: frozenset(texts) for code, texts in (forbidden or {}).items()}
-    found: dict[str, list[str]] = {code: [] for code in grammars}
+    groups: list[list[dict[str, str]]] = []
     seen: set[Meaning] = set()
-    number = idle = 0
-    while len(seen) < count and idle < 1000:
+    number = idle = made = 0
+    while made < count and idle < 1000:
         number += 1
+        idle += 1
         domain = rng.choices(tuple(MIX), tuple(MIX.values()))[0]
         meaning = rng.choice(_draw(world, rng, domain)[1])
-        idle += 1
-        if meaning in seen:
-            continue
-        said = say([meaning], grammars, f"{seed} parallel {number}", plain=True)
-        texts = {code: sentences[0].text for code, sentences in said.items()}
-        if any(text in barred.get(code, ()) for code, text in texts.items()):
-            continue
-        seen.add(meaning)
-        idle = 0
-        for code, text in texts.items():
-            found[code].append(text)
-    return found
+        group: list[dict[str, str]] = []
+        for variety in (meaning, *reviews.varieties(world, rng, meaning, _VARIETIES)):
+            if variety in seen:
+                continue
+            said = say([variety], grammars, f"{seed} parallel {number} {len(group)}")
+            row = {code: sentences[0].text for code, sentences in said.items()}
+            if not any(text in barred.get(code, ()) for code, text in row.items()):
+                seen.add(variety)
+                group.append(row)
+        if group:
+            groups.append(group)
+            made += len(group)
+            idle = 0
+    return groups
 
 
 def _draw(world: World, rng: random.Random, domain: str) -> tuple[str, Sequence[Meaning]]:

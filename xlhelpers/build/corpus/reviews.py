@@ -85,6 +85,31 @@ def sentence(
     return None
 
 
+def varieties(world: World, rng: random.Random, meaning: Meaning, count: int) -> list[Meaning]:
+    """Return meanings that differ from a review sentence in its quality q alone.
+
+    Half of them have the opposite sign where the template lets it have one. None where the
+    sentence has no such quality, or where another quality depends on it.
+    """
+    template = world.templates[meaning.template]
+    if template.domain != "review" or "q" not in template.slots or "r" in template.slots:
+        return []
+    slots = dict(meaning.slots)
+    aspect = str(slots["a"]) if "a" in slots else None
+    sign = world.quality[str(slots["q"])].sign
+    found: list[Meaning] = []
+    for number in range(count):
+        wanted = template.only or (_OPPOSITE.get(sign, "+") if number % 2 == 0 else sign)
+        options = [
+            quality
+            for quality in _fitting(world, str(slots["x"]), aspect, wanted, template.natural)
+            if quality != slots["q"] and pair_split(quality, aspect or str(slots["x"])) == "train"
+        ]
+        if options:
+            found.append(Meaning.of(meaning.template, {**slots, "q": rng.choice(options)}))
+    return list(dict.fromkeys(found))
+
+
 def _kinds(world: World, template: Template) -> frozenset[str]:
     return template.kinds or frozenset(world.suits)
 
@@ -163,7 +188,7 @@ def _quality(
     taken: set[Filler],
     near: str,
 ) -> str | None:
-    found = _fitting(world, thing, aspect, sign, template.sign == "not q")
+    found = _fitting(world, thing, aspect, sign, template.natural)
     options = [q for q in found if q not in taken]
     if near:
         options = [q for q in options if world.quality[q].tags & world.quality[near].tags]

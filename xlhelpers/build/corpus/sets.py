@@ -26,7 +26,7 @@ Rows = dict[Split, dict[str, list[Row]]]
 Grammars = Mapping[str, Grammar]
 
 SIZES: dict[str, dict[Split, int]] = {
-    "sentiment": {"train": 600, "dev": 150, "test": 300},
+    "sentiment": {"train": 1200, "dev": 150, "test": 300},
     "ner": {"train": 600, "dev": 150, "test": 300},
     "nli": {"train": 900, "dev": 150, "test": 300},
 }
@@ -351,6 +351,23 @@ def forbidden(made: Mapping[str, Rows], language: str) -> set[str]:
         for row in rows[split][language]
         for text in sentences(task, row)
     }
+
+
+def read(task: str, folder: Path) -> Rows:
+    """Return the rows that `write` wrote.
+
+    Raises:
+        CorpusError: they are not there.
+    """
+    rows: Rows = {split: {} for split in SPLITS}
+    for split in SPLITS:
+        for file in sorted((folder / task).glob(f"{split}.*.jsonl")):
+            code = file.name.split(".")[1]
+            lines = file.read_text(encoding="utf-8").splitlines()
+            rows[split][code] = [json.loads(line) for line in lines]
+    if not all(rows.values()):
+        raise CorpusError(f"there are no {task} sets", "python3 course.py build corpus")
+    return rows
 
 
 def write(task: str, rows: Rows, folder: Path) -> int:

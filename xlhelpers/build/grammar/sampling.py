@@ -101,9 +101,8 @@ def _qualities(
 ) -> bool:
     if "q" not in template.slots:
         return True
-    negated = template.sign == "not q"
     signs = template.only or ("+-" if template.polar or "r" in template.slots else signs)
-    first = qualities(world, thing, slots.get("a"), signs, negatable=negated)  # type: ignore[arg-type]
+    first = qualities(world, thing, slots.get("a"), signs, negatable=template.natural)  # type: ignore[arg-type]
     if not first:
         return False
     slots["q"] = rng.choice(first)

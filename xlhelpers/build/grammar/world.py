@@ -65,6 +65,12 @@ class Template:
     polar: bool = False
     contrast: bool = False
     negative: bool = False
+    gradable: bool = False
+
+    @property
+    def natural(self) -> bool:
+        """Whether it takes only qualities that are said with "not" and with "very"."""
+        return self.gradable or self.sign == "not q"
 
     @property
     def domain(self) -> str:
