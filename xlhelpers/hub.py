@@ -72,6 +72,12 @@ _ROLES = (
     Role("XLM-R", "mini-xlmr", "FacebookAI/xlm-roberta-base"),
     Role("XLM-R large", "mini-xlmr", "FacebookAI/xlm-roberta-large"),
     Role(
+        "InfoXLM",
+        "mini-infoxlm",
+        "microsoft/infoxlm-base",
+        note="XLM-R trained further on translations: what it can do, text alone did not teach it",
+    ),
+    Role(
         "NER",
         "mini-xlmr-ner",
         "FacebookAI/xlm-roberta-large-finetuned-conll03-english",

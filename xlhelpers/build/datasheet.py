@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 
 from xlhelpers import assets, datasets, embeddings, files, languages, settings
+from xlhelpers.build import cards, corpus, models, scores
+from xlhelpers.build.corpus import sets
+from xlhelpers.build.plans import PLANS
 from xlhelpers.errors import CourseError
 
 _BLOCK = r"(<!-- table: {name} -->\n).*?(<!-- end -->)"
@@ -15,7 +18,14 @@ def datasheet_step() -> str:
     """Fill the tables of the datasheet; return one line on what was done."""
     file = settings.current().data / "README.md"
     page = file.read_text(encoding="utf-8")
-    tables = {"vectors": _vectors(), "dictionaries": _dictionaries()}
+    tables = {
+        "vectors": _vectors(),
+        "grammar": _grammar(),
+        "corpus": _corpus(),
+        "shortcuts": _shortcuts(),
+        "models": _models(),
+        "dictionaries": _dictionaries(),
+    }
     for name, lines in tables.items():
         page = _fill(page, name, "".join(f"{line}\n" for line in lines))
     files.write_text(file, page)
@@ -58,3 +68,66 @@ def _dictionaries() -> Iterator[str]:
             f"| {len(pairs):,} | {test} "
             f"| {sum(a == b for a, b in pairs)} |"
         )
+
+
+def _grammar() -> Iterator[str]:
+    world, grammars = models.world_and_grammars(models.corpus_languages())
+    concepts = sum(len(ids) for ids in world.concepts.values())
+    held = sum(template.hold for template in world.templates.values())
+    yield f"{concepts:,} concepts, {len(world.templates)} templates ({held} held out)."
+    yield ""
+    yield "| language | ways to say the templates | forms of words |"
+    yield "|---|---|---|"
+    for code, grammar in sorted(grammars.items(), key=lambda item: languages.get(item[0]).name):
+        wordings = sum(len(grammar.variants(name)) for name in world.templates)
+        forms = {
+            form
+            for rows in grammar.rows.values()
+            for row in rows.values()
+            for column, form in row.items()
+            if column != "agr"
+        }
+        yield f"| {languages.get(code).name} | {wordings} | {len(forms):,} |"
+
+
+def _corpus() -> Iterator[str]:
+    yield "| task | train | dev | test | classes | bytes in all languages |"
+    yield "|---|---|---|---|---|---|"
+    for task, sizes in sets.SIZES.items():
+        files_of = [a for n, a in assets.manifest().items() if n.startswith(f"corpus/{task}/")]
+        classes = "PER, LOC, ORG; parts of speech" if task == "ner" else "3, equally often"
+        counts = " | ".join(f"{sizes[split]:,}" for split in ("train", "dev", "test"))
+        yield f"| {task} | {counts} | {classes} | {sum(a.bytes for a in files_of):,} |"
+
+
+def _shortcuts() -> Iterator[str]:
+    """Yield accuracies over the languages on the test sets: mean, lowest and highest."""
+    yield "| task | a classifier that sees | accuracy: mean (lowest to highest language) | chance |"
+    yield "|---|---|---|---|"
+    folder = settings.current().data / "corpus"
+    for task in ("sentiment", "nli"):
+        rows = sets.read(task, folder)
+        found: dict[str, list[corpus.Shortcut]] = {}
+        for code in models.corpus_languages():
+            for shortcut in corpus.audit(task, rows, code).shortcuts["test"]:
+                found.setdefault(shortcut.name, []).append(shortcut)
+        for name, each in found.items():
+            values = [100 * shortcut.accuracy for shortcut in each]
+            yield (
+                f"| {task} | {name} | {sum(values) / len(values):.0f} % "
+                f"({min(values):.0f} to {max(values):.0f}) | {100 * each[0].chance:.0f} % |"
+            )
+
+
+def _models() -> Iterator[str]:
+    yield "| model | languages | polarity, zero-shot | entity F1, zero-shot | retrieval | bytes |"
+    yield "|---|---|---|---|---|---|"
+    for plan in PLANS:
+        folder = settings.current().data / "models" / plan.name
+        table = cards.read_scores(folder)
+        means = " | ".join(
+            f"{100 * scores.average(table[name]):.0f}"
+            for name in ("polarity", "entities", "retrieval")
+        )
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        yield f"| {plan.name} | {len(plan.languages)} | {means} | {size:,} |"
