@@ -233,6 +233,98 @@ def scatter(
     return out[0]
 
 
+def heat_maps(
+    panels: Mapping[str, pd.DataFrame],
+    label: str,
+    alt: str,
+    caption: str = "",
+    limits: tuple[float, float] | None = None,
+    digits: int = 2,
+) -> Figure:
+    """Draw tables as colours, one panel each on one scale, with the numbers written in.
+
+    The scale is viridis, dark to light, which reads the same without colour.
+
+    Args:
+        panels: title → values with row and column names; names in Latin script.
+        label: what the values are, beside the colour bar.
+        limits: ends of the colour scale; those of the values when None.
+        digits: decimals of the numbers.
+
+    Raises:
+        PlotError: nothing to draw, or a value that is not finite.
+    """
+    tables = {title: np.asarray(frame, dtype=float) for title, frame in panels.items()}
+    if not tables or not all(v.size and np.isfinite(v).all() for v in tables.values()):
+        raise PlotError("a heat map needs finite numbers", "give tables without gaps")
+    low, high = limits or (
+        min(v.min() for v in tables.values()),
+        max(v.max() for v in tables.values()),
+    )
+    rows = max(len(values) for values in tables.values())
+    with _canvas(len(panels), 4.6, 1.4 + 0.42 * rows, alt, caption) as (axes, out):
+        for ax, (title, frame) in zip(axes, panels.items(), strict=True):
+            values = tables[title]
+            image = ax.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+            ax.set_xticks(range(values.shape[1]), [str(name) for name in frame.columns])
+            ax.set_yticks(range(len(values)), [str(name) for name in frame.index])
+            ax.set_title(title)
+            for (row, column), value in np.ndenumerate(values):
+                dark = value < low + 0.6 * (high - low)
+                ax.text(
+                    column,
+                    row,
+                    f"{value:.{digits}f}",
+                    ha="center",
+                    va="center",
+                    color="white" if dark else "black",
+                    fontsize=9,
+                )
+        axes[-1].figure.colorbar(image, ax=axes, label=label)
+    return out[0]
+
+
+def language_maps(
+    panels: Mapping[str, ArrayLike],
+    languages: Sequence[str],
+    groups: Sequence[int],
+    alt: str,
+    caption: str = "",
+    joined: int = 0,
+) -> Figure:
+    """Draw points in two dimensions, one colour and marker a language.
+
+    Args:
+        panels: title → (n, 2) points.
+        languages: (n,) names, one a point.
+        groups: (n,) what each point says; points of one group are translations.
+        joined: so many of the groups have grey lines between their points, each to the first.
+
+    Raises:
+        PlotError: more languages than colours, or names that do not fit the points.
+    """
+    names = list(dict.fromkeys(languages))
+    _check_series(len(names))
+    if any(np.shape(points) != (len(languages), 2) for points in panels.values()):
+        raise PlotError("the points are not (n, 2)", "give one language and one group a point")
+    language, group = np.array(languages), np.array(groups)
+    with _canvas(len(panels), 4.8, 4.4, alt, caption) as (axes, out):
+        for ax, (title, given) in zip(axes, panels.items(), strict=True):
+            points = np.asarray(given, dtype=float)
+            for wanted in list(dict.fromkeys(groups))[:joined]:
+                said = points[group == wanted]
+                for other in said[1:]:
+                    ax.plot(*zip(said[0], other, strict=True), color="0.6", linewidth=0.8, zorder=1)
+            for i, name in enumerate(names):
+                style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i]}
+                of = points[language == name]
+                ax.scatter(of[:, 0], of[:, 1], s=22, alpha=0.75, label=name, zorder=2, **style)
+            ax.set(title=title, xticks=[], yticks=[])
+            ax.margins(0.06)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return out[0]
+
+
 @contextmanager
 def _canvas(
     panels: int, width: float, height: float, alt: str, caption: str

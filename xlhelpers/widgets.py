@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlhelpers import datasets, languages
 from xlhelpers.errors import CourseError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from xlhelpers.embeddings import WordVectors
+    from xlhelpers.plots import Figure
 
 _CAPTION = "white-space:nowrap;text-align:left"
+_LEFT = "text-align:left"
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -161,6 +165,284 @@ class Neighbours:
         )
         best = zip(found.indices[0], found.scores[0], strict=True)
         return [(to.words[row], float(score)) for row, score in best]
+
+
+# ── sentences ────────────────────────────────────────────────────────────────────────────
+
+
+def pieces(texts: Mapping[str, str], tokenizer: Any) -> Shown:
+    """Return a table of texts as a tokenizer cuts them, unknown pieces marked.
+
+    Args:
+        texts: language → text.
+        tokenizer: any transformers tokenizer.
+    """
+    rows = [(code, *_cut(text, tokenizer)) for code, text in texts.items()]
+    told = [f"{_name(code)}: {len(cut)} pieces, {unknown} unknown" for code, cut, unknown in rows]
+    body = "".join(
+        f'<tr><th scope="row" style="{_LEFT}">{_name(code)}</th><td>{len(cut)}</td>'
+        f'<td>{unknown}</td><td style="{_LEFT}">'
+        f"{languages.html(' · '.join(cut), code)}</td></tr>"
+        for code, cut, unknown in rows
+    )
+    heads = ("language", "pieces", "unknown", "as the model reads it")
+    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+    return Shown(
+        None, "\n".join(told), f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cut(text: str, tokenizer: Any) -> tuple[list[str], int]:
+    """Return the pieces of a text, and how many of them are unknown, told by id."""
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    unknown = 0 if tokenizer.unk_token_id is None else ids.count(tokenizer.unk_token_id)
+    return tokenizer.convert_ids_to_tokens(ids), unknown
+
+
+class LayerMap:
+    """Sentences in two dimensions, layer by layer, as they are or centred by language.
+
+    Each view has principal components of its own, so only what lies together can be compared
+    from one layer to the next, not directions.
+
+    Args:
+        layers: (layers, n, d) vectors, as `encoding.encode_layers` gives them.
+        languages: (n,) codes, one a vector; at most as many as the palette has colours.
+        groups: (n,) numbers; equal ones are translations of each other.
+        joined: so many sentences have lines to their translations.
+
+    Raises:
+        CourseError: shapes that do not fit.
+    """
+
+    def __init__(
+        self,
+        layers: ArrayLike,
+        languages: Sequence[str],
+        groups: Sequence[int],
+        joined: int = 5,
+    ) -> None:
+        import numpy as np
+
+        self.layers = np.asarray(layers, dtype=np.float32)
+        if (
+            self.layers.ndim != 3
+            or self.layers.shape[1] != len(languages)
+            or len(languages) != len(groups)
+        ):
+            raise CourseError(
+                f"layers of shape {self.layers.shape} do not fit {len(languages)} languages and "
+                f"{len(groups)} groups",
+                "give (layers, n, d), and n of the other two",
+            )
+        self.languages, self.groups, self.joined = list(languages), list(groups), joined
+
+    def flat(self, layer: int, centred: bool) -> Any:
+        """Return (n, 2): the two principal components of a layer."""
+        import numpy as np
+
+        from xlhelpers.encoding import centre
+
+        vectors = centre(self.layers[layer], self.languages if centred else None)
+        _, _, axes = np.linalg.svd(vectors, full_matrices=False)
+        # The sign of a component is arbitrary; ours does not depend on the machine.
+        signs = np.sign(axes[[0, 1], np.abs(axes[:2]).argmax(axis=1)])
+        return vectors @ (axes[:2] * signs[:, None]).T
+
+    def figure(self, layer: int, centred: bool = False) -> Figure:
+        """Return one view as a figure.
+
+        Raises:
+            CourseError: there is no such layer.
+        """
+        return self.figures({self._title(layer, centred): (layer, centred)})
+
+    def figures(self, views: Mapping[str, tuple[int, bool]]) -> Figure:
+        """Return several views side by side: title → (layer, centred).
+
+        Raises:
+            CourseError: there is no such layer.
+        """
+        from xlhelpers import plots
+
+        for layer, _ in views.values():
+            if not 0 <= layer < len(self.layers):
+                raise CourseError(
+                    f"there is no layer {layer}", f"choose 0 (embeddings) to {len(self.layers) - 1}"
+                )
+        names = [_name(code) for code in self.languages]
+        told = ", ".join(dict.fromkeys(names))
+        return plots.language_maps(
+            {title: self.flat(*view) for title, view in views.items()},
+            names,
+            self.groups,
+            alt=f"Sentences in two dimensions ({'; '.join(views)}), one colour and marker a "
+            f"language: {told}. Lines join translations.",
+            joined=self.joined,
+        )
+
+    def show(self, layer: int = 0, centred: bool = False) -> Shown:
+        """Return the map with a slider for the layer, opened at one view."""
+        first = self.figure(layer, centred)
+        bundle = first._repr_mimebundle_()
+        widget = self._widget(layer, centred) if has_front_end() else None
+        return Shown(widget, bundle["text/plain"], bundle["text/html"])
+
+    def _widget(self, layer: int, centred: bool) -> Any:
+        import ipywidgets
+
+        slider = ipywidgets.IntSlider(
+            value=layer, min=0, max=len(self.layers) - 1, description="Layer"
+        )
+        box = ipywidgets.Checkbox(value=centred, description="centred by language")
+        page = ipywidgets.HTML(self._page(layer, centred))
+        _refresh(page, lambda: self._page(slider.value, box.value), slider, box)
+        return ipywidgets.VBox([ipywidgets.HBox([slider, box]), page])
+
+    def _page(self, layer: int, centred: bool) -> str:
+        return self.figure(layer, centred)._repr_mimebundle_()["text/html"]
+
+    def _title(self, layer: int, centred: bool) -> str:
+        place = "embeddings" if layer == 0 else f"layer {layer}"
+        return f"{place}{', centred by language' if centred else ''}"
+
+
+class Translations:
+    """Nearest sentences of one language to a sentence of another, before and after centring.
+
+    Args:
+        model: an encoder.
+        tokenizer: its tokenizer.
+        texts: language → sentences; place i says the same in each.
+        layer: whose vectors are compared.
+        k: how many neighbours to list.
+
+    Raises:
+        CourseError: fewer than two languages, or lists of different length.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        texts: Mapping[str, Sequence[str]],
+        layer: int = -1,
+        k: int = 5,
+    ) -> None:
+        from xlhelpers.encoding import encode
+
+        self.texts = {code: list(rows) for code, rows in texts.items()}
+        if len(self.texts) < 2 or len({len(rows) for rows in self.texts.values()}) > 1:
+            raise CourseError(
+                "these are no parallel sentences of two or more languages",
+                "give each language the same ones, in the same order",
+            )
+        self.model, self.tokenizer, self.layer, self.k = model, tokenizer, layer, k
+        self.vectors = {
+            code: encode(rows, model, tokenizer, layer=layer) for code, rows in self.texts.items()
+        }
+        self.means = {code: rows.mean(axis=0) for code, rows in self.vectors.items()}
+
+    def table(self, text: str, source: str, target: str) -> str:
+        """Return the neighbours as an HTML table, with a warning where the text is outside.
+
+        Raises:
+            CourseError: there are no sentences in a language.
+        """
+        for code in (source, target):
+            if code not in self.texts:
+                raise CourseError(
+                    f"there are no sentences in {code!r} here",
+                    f"choose among {', '.join(self.texts)}",
+                )
+        text = unicodedata.normalize("NFC", text.strip())
+        if source == target:
+            return _note("Choose two different languages.")
+        if not text or not _cut(text, self.tokenizer)[0]:
+            return _note("Type a sentence, or pick one.")
+        place = self.texts[source].index(text) if text in self.texts[source] else None
+        right = () if place is None else (self.texts[target][place],)
+        columns = {
+            "as they are": self._nearest(text, source, target, centred=False),
+            "centred by language": self._nearest(text, source, target, centred=True),
+        }
+        caption = f"{languages.html(text, source)} ({_name(source)}): nearest of "
+        caption += f"{len(self.texts[target])} {_name(target)} sentences. "
+        caption += "✓ marks its translation." if right else "It is none of ours: no ✓ to give."
+        return self._outside(text, source) + _table(caption, columns, target, right)
+
+    def show(self, text: str | None = None, source: str = "en", target: str = "de") -> Shown:
+        """Return the explorer, opened at a sentence; the first of ours when `text` is None."""
+        opened = self.texts[source][0] if text is None else text
+        first = self.table(opened, source, target)
+        told = f"Explorer: nearest {_name(target)} sentences to {_short(opened)!r}"
+        widget = self._widget(opened, source, target) if has_front_end() else None
+        return Shown(widget, told, first)
+
+    def _widget(self, text: str, source: str, target: str) -> Any:
+        import ipywidgets
+
+        wide = ipywidgets.Layout(width="90%")
+        choices = [(_name(code), code) for code in self.texts]
+        origin = ipywidgets.Dropdown(options=choices, value=source, description="From")
+        goal = ipywidgets.Dropdown(options=choices, value=target, description="To")
+        pick = ipywidgets.Dropdown(options=self._picks(source), description="Pick", layout=wide)
+        box = ipywidgets.Text(
+            value=text, description="or type", continuous_update=False, layout=wide
+        )
+        page = ipywidgets.HTML(self.table(text, source, target))
+
+        def new_source(_: Any) -> None:
+            # The box follows, so that the text is never read as another language.
+            pick.options = self._picks(origin.value)
+            box.value = self.texts[origin.value][0]
+
+        def picked(_: Any) -> None:
+            if pick.value:
+                box.value = pick.value
+
+        origin.observe(new_source, names="value")
+        pick.observe(picked, names="value")
+        _refresh(page, lambda: self.table(box.value, origin.value, goal.value), box, origin, goal)
+        return ipywidgets.VBox([ipywidgets.HBox([origin, goal]), pick, box, page])
+
+    def _picks(self, source: str) -> list[str]:
+        return self.texts[source][:20]
+
+    def _nearest(
+        self, text: str, source: str, target: str, centred: bool
+    ) -> list[tuple[str, float]]:
+        import numpy as np
+
+        from xlhelpers.encoding import cosine, encode
+
+        query = encode([text], self.model, self.tokenizer, layer=self.layer)
+        rows = self.vectors[target]
+        if centred:
+            query, rows = query - self.means[source], rows - self.means[target]
+        scores = cosine(query, rows)[0]
+        best = np.argsort(-scores, kind="stable")[: self.k]
+        return [(self.texts[target][row], float(scores[row])) for row in best]
+
+    def _outside(self, text: str, source: str) -> str:
+        """Return a warning where a text is cut finer than all of ours, or has unknown pieces."""
+        cut, unknown = _cut(text, self.tokenizer)
+        if unknown:
+            return _note(
+                f"Outside this model's world: {unknown} of {len(cut)} pieces are unknown to it. "
+                "What follows is no answer to this sentence."
+            )
+        usual = [self._density(row) for row in self.texts[source]]
+        if self._density(text) > max(usual):
+            return _note(
+                f"Outside this model's world, it seems: it is cut into {len(cut)} pieces, finer "
+                f"than any of our {len(usual)} {_name(source)} sentences. Expect little."
+            )
+        return ""
+
+    def _density(self, text: str) -> float:
+        """Pieces a character."""
+        return len(_cut(text, self.tokenizer)[0]) / len(text)
 
 
 def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:
