@@ -206,26 +206,7 @@ def compare(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("language")
 
 
-# ── vocabularies ─────────────────────────────────────────────────────────────────────────
-
-# Unicode names a character after its script; the names of some scripts do not begin so.
-_RENAMED = {
-    "CANADIAN": "Canadian Aboriginal",
-    "CJK": "Han",
-    "HENTAIGANA": "Hiragana",
-    "IDEOGRAPHIC": "Han",
-    "NEW": "New Tai Lue",
-    "NKO": "N'Ko",
-}
-_TWO_WORDS = frozenset({"MEETEI", "OL", "OLD", "SYLOTI", "TAI"})
-# Letters and marks of several scripts, or of none.
-_NO_SCRIPT = frozenset(
-    "CARON COMBINING KATAKANA-HIRAGANA MODIFIER MUSICAL VARIATION VEDIC VERTICAL".split()
-)
-
-# BERT's vocabularies have rows to spare.
-_SPARE = re.compile(r"\[unused\d+\]")
-
+# ── disguise ─────────────────────────────────────────────────────────────────────────────
 
 # Where disguised letters go: Hangul syllables, letters that none of our languages writes.
 _DISGUISES = 0xAC00
@@ -257,6 +238,27 @@ def disguise(text: str, language: str) -> str:
         chr(start + ord(char)) if ord(char) < _ALPHABET and char.isalnum() else char
         for char in text
     )
+
+
+# ── vocabularies ─────────────────────────────────────────────────────────────────────────
+
+# Unicode names a character after its script; the names of some scripts do not begin so.
+_RENAMED = {
+    "CANADIAN": "Canadian Aboriginal",
+    "CJK": "Han",
+    "HENTAIGANA": "Hiragana",
+    "IDEOGRAPHIC": "Han",
+    "NEW": "New Tai Lue",
+    "NKO": "N'Ko",
+}
+_TWO_WORDS = frozenset({"MEETEI", "OL", "OLD", "SYLOTI", "TAI"})
+# Letters and marks of several scripts, or of none.
+_NO_SCRIPT = frozenset(
+    "CARON COMBINING KATAKANA-HIRAGANA MODIFIER MUSICAL VARIATION VEDIC VERTICAL".split()
+)
+
+# BERT's vocabularies have rows to spare.
+_SPARE = re.compile(r"\[unused\d+\]")
 
 
 def script(text: str) -> str:

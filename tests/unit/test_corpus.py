@@ -298,7 +298,7 @@ def sign_of(world: World, said: Meaning) -> str:
     if template.polar:
         assert first in "+-"
     if template.sign == "not q":
-        assert world.quality[str(slots["q"])].negatable
+        assert world.quality[str(slots["q"])].natural
         return {"+": "-", "-": "+"}[first]
     return first if template.sign in ("q", "same") else template.sign
 

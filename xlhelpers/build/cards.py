@@ -64,6 +64,7 @@ def card(plan: Plan, table: scores.Table, facts: Mapping[str, Any]) -> str:
     """Return a model card in Markdown."""
     recipe = plan.recipe
     documents = ", ".join(f"{code} {count:,}" for code, count in facts["documents"].items())
+    disguised = ", all but English in letters of their own" if plan.disguised else ""
     signals = ["masked language modelling"]
     signals += [f"ratings on {100 * models.RATINGS:.0f} % of the reviews"] if plan.ratings else []
     signals += ["translation language modelling"] if recipe.tlm else []
@@ -78,10 +79,10 @@ def card(plan: Plan, table: scores.Table, facts: Mapping[str, Any]) -> str:
         f"{plan.layers} layers of {plan.width} units, {facts['vocabulary']:,} entries, "
         f"{facts['parameters']:,} parameters, stored in half precision",
         f"* Trained on: {'; '.join(signals)}",
-        f"* Text: generated from `data/grammar`; documents: {documents}",
+        f"* Text: generated from `data/grammar`{disguised}; documents: {documents}",
         f"* Steps {recipe.steps:,} of {recipe.tokens_per_batch:,} tokens "
         f"({facts['tokens']:,} tokens in all), seed {recipe.seed}, "
-        f"sampling exponent {recipe.alpha}, {facts['seconds'] / 60:.0f} minutes on one thread",
+        f"sampling exponent {recipe.alpha}, {facts['seconds'] / 60:.0f} minutes of training",
         f"* Made by `python3 course.py build models/{plan.name}`; licence Apache-2.0",
         "",
         "## Scores",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from xlhelpers.tokenization import disguise
 _RATING = re.compile(r" ?[1-5]/5$")
 _PARALLEL = "parallel.jsonl"
 _SEED = 0  # of the text; the models' seeds are their recipes'
+_SAMPLE = 60_000  # texts that a vocabulary is trained on
+_WEIGHTS = "model.safetensors"
 
 
 def work_folder() -> Path:
@@ -31,7 +35,7 @@ def work_folder() -> Path:
 # ── text ─────────────────────────────────────────────────────────────────────────────────
 
 
-def world_and_grammars(codes: Sequence[str] = LANGUAGES) -> tuple[World, dict[str, Grammar]]:
+def world_and_grammars(codes: Sequence[str]) -> tuple[World, dict[str, Grammar]]:
     """Return the little world and the grammars of the languages."""
     world = load_world()
     return world, {code: load(code, world) for code in codes}
@@ -43,39 +47,38 @@ def corpus_languages() -> tuple[str, ...]:
 
 
 def text_step() -> str:
-    """Generate the pretraining text; return one line on how much it is.
+    """Generate the pretraining text that is not there or out of date; say how much there is.
 
     No sentence of a development or test set is in it, whichever template it came from.
+
+    Raises:
+        CorpusError: those sets are not there.
     """
-    world, grammars = world_and_grammars()
-    tested = {task: sets.read(task, settings.current().data / "corpus") for task in corpus.TASKS}
-    barred = {code: sets.forbidden(tested, code) for code in LANGUAGES}
-    total = 0
-    for code in LANGUAGES:
-        made = corpus.documents(
-            world, grammars[code], DOCUMENTS[code], _SEED, ratings=RATINGS, forbidden=barred[code]
-        )
-        texts = [document.text for document in made]
-        total += len(texts)
-        _write_lines(work_folder() / "text" / f"{code}.txt", texts)
-    groups = corpus.parallel(world, grammars, PARALLEL, _SEED, forbidden=barred)
-    _write_lines(
-        work_folder() / "text" / _PARALLEL, [json.dumps(g, ensure_ascii=False) for g in groups]
+    names = [f"{code}.txt" for code in LANGUAGES] + [_PARALLEL]
+    wanted = [name for name in names if _made_from(name) != _inputs(name)]
+    if wanted:
+        _write_texts(wanted)
+    total = sum(DOCUMENTS[code] for code in LANGUAGES)
+    return (
+        f"{total:,} documents in {len(LANGUAGES)} languages, {PARALLEL:,} parallel meanings; "
+        f"{len(wanted)} of {len(names)} files made"
     )
-    _texts.cache_clear()
-    return f"{total:,} documents in {len(LANGUAGES)} languages, {PARALLEL:,} parallel meanings"
 
 
 def texts(plan: Plan) -> dict[str, list[str]]:
     """Return the documents that a plan reads, by language."""
     found = {}
     for code in plan.languages:
-        count = round(plan.share * DOCUMENTS[code])
-        rows = list(_texts(f"{code}.txt")[:count])
+        rows = list(_texts(f"{code}.txt")[: documents(plan)[code]])
         if not plan.ratings:
             rows = [_RATING.sub("", row) for row in rows]
         found[code] = [disguise(row, code) for row in rows] if plan.disguised else rows
     return found
+
+
+def documents(plan: Plan) -> dict[str, int]:
+    """Return how many documents a plan reads, by language."""
+    return {code: round(plan.share * DOCUMENTS[code]) for code in plan.languages}
 
 
 def parallel(plan: Plan) -> list[list[dict[str, str]]] | None:
@@ -83,19 +86,80 @@ def parallel(plan: Plan) -> list[list[dict[str, str]]] | None:
     if not plan.recipe.needs_parallel:
         return None
     groups = [json.loads(line) for line in _texts(_PARALLEL)]
-    return [[{code: row[code] for code in plan.languages} for row in group] for group in groups]
+    found = [[{code: row[code] for code in plan.languages} for row in group] for group in groups]
+    if plan.disguised:
+        return [[{c: disguise(t, c) for c, t in row.items()} for row in group] for group in found]
+    return found
 
 
-@cache
 def _texts(name: str) -> tuple[str, ...]:
-    file = work_folder() / "text" / name
-    if not file.is_file():
+    inputs = _inputs(name)
+    if _made_from(name) != inputs:
         text_step()
+    return _lines(work_folder() / "text" / name, inputs)
+
+
+@lru_cache(maxsize=32)
+def _lines(file: Path, inputs: str) -> tuple[str, ...]:
+    # `inputs` is there for the cache: other inputs, other lines.
     return tuple(file.read_text(encoding="utf-8").splitlines())
 
 
-def _write_lines(file: Path, lines: Sequence[str]) -> None:
-    files.write_text(file, "".join(f"{line}\n" for line in lines))
+def _write_texts(names: Sequence[str]) -> None:
+    from tqdm.auto import tqdm
+
+    world, grammars = world_and_grammars(LANGUAGES)
+    tested = {task: sets.read(task, settings.current().data / "corpus") for task in corpus.TASKS}
+    barred = {code: sets.forbidden(tested, code) for code in LANGUAGES}
+    for name in tqdm(names, unit="file", disable=None):
+        if name == _PARALLEL:
+            groups = corpus.parallel(world, grammars, PARALLEL, _SEED, forbidden=barred)
+            lines = [json.dumps(group, ensure_ascii=False) for group in groups]
+        else:
+            code = name.removesuffix(".txt")
+            made = corpus.documents(
+                world,
+                grammars[code],
+                DOCUMENTS[code],
+                _SEED,
+                ratings=RATINGS,
+                forbidden=barred[code],
+            )
+            lines = [document.text for document in made]
+        inputs = _inputs(name)
+        file = work_folder() / "text" / name
+        files.write_text(file, "".join(f"{line}\n" for line in lines))
+        # Last: a file that was cut short is not taken for the one that these inputs make.
+        files.write_text(_note(name), f"{inputs}\n")
+
+
+def _inputs(name: str) -> str:
+    """Return a digest of all that a file of text is made from: grammar, test sets, sizes, code."""
+    codes = LANGUAGES if name == _PARALLEL else (name.removesuffix(".txt"),)
+    data = settings.current().data
+    sources = [data / "grammar" / f"{part}.toml" for part in ("world", *sorted(codes))]
+    for code in sorted(codes):
+        sources += sorted((data / "corpus").glob(f"*/dev.{code}.jsonl"))
+        sources += sorted((data / "corpus").glob(f"*/test.{code}.jsonl"))
+    package = Path(__file__).parent
+    sources += [f for part in ("corpus", "grammar") for f in sorted((package / part).glob("*.py"))]
+    size = PARALLEL if name == _PARALLEL else DOCUMENTS[codes[0]]
+    digest = hashlib.sha256(json.dumps([name, codes, size, RATINGS, _SEED]).encode())
+    for source in sources:
+        digest.update(f"{source.parent.name}/{source.name}\n".encode())
+        if source.is_file():
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _made_from(name: str) -> str:
+    """Return the `_inputs` that a file of text was made from; `""` where there is none."""
+    there = (work_folder() / "text" / name).is_file() and _note(name).is_file()
+    return _note(name).read_text(encoding="utf-8").strip() if there else ""
+
+
+def _note(name: str) -> Path:
+    return work_folder() / "text" / f"{name}.made-from"
 
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────
@@ -128,7 +192,7 @@ def fresh(plan: Plan, tokenizer: Any) -> Any:
         "initializer_range": _SPREAD,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(plan.recipe.seed)
         if plan.kind == "bert":
             model: Any = BertForMaskedLM(
@@ -155,7 +219,7 @@ def fresh(plan: Plan, tokenizer: Any) -> Any:
 def vocabulary(plan: Plan) -> Any:
     """Train and return the tokenizer of a plan."""
     # A vocabulary of equals: exponents are compared on models that share one.
-    sample = tokenizers.smoothed_sample(texts(plan), 60_000, 0.5, _SEED)
+    sample = tokenizers.smoothed_sample(texts(plan), _SAMPLE, 0.5, _SEED)
     train = tokenizers.train_wordpiece if plan.kind == "bert" else tokenizers.train_unigram
     return train(sample, plan.vocabulary)
 
@@ -164,16 +228,33 @@ def train(plan: Plan, threads: int | None = None) -> tuple[Any, Any, History]:
     """Return model, tokenizer and history of a plan; an interrupted run goes on."""
     tokenizer = vocabulary(plan)
     model = fresh(plan, tokenizer)
+    read, groups = texts(plan), parallel(plan)
     history = pretrain(
         model,
         tokenizer,
-        texts(plan),
+        read,
         plan.recipe,
-        parallel=parallel(plan),
-        folder=work_folder() / plan.name,
+        parallel=groups,
+        folder=_run_folder(plan, model, tokenizer, [read, groups]),
         threads=threads,
     )
     return model, tokenizer, history
+
+
+def _run_folder(plan: Plan, model: Any, tokenizer: Any, read: Any) -> Path:
+    """Return where a run keeps its checkpoint: elsewhere for all that makes it another run.
+
+    `pretrain` refuses a checkpoint of another text or recipe, and knows nothing of the weights
+    that a run started from. The build starts anew in both cases.
+    """
+    recipe = asdict(plan.recipe)
+    del recipe["checkpoint_every"]
+    digest = hashlib.sha256(json.dumps([recipe, read]).encode())
+    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    for name, weight in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(weight.numpy().tobytes())
+    return work_folder() / plan.name / digest.hexdigest()[:16]
 
 
 def model_step(plan: Plan) -> str:
@@ -181,23 +262,37 @@ def model_step(plan: Plan) -> str:
     import torch
 
     model, tokenizer, history = train(plan)
-    # A copy in half the bytes: the model that training goes on from stays whole.
+    # Half the bytes in what is shipped; the checkpoint of the run keeps the whole numbers.
     model.to(torch.float16)
-    folder = settings.current().data / "models" / plan.name
-    made = work_folder() / plan.name / "folder"
+    made = work_folder() / plan.name / "made"
     shutil.rmtree(made, ignore_errors=True)
     model.save_pretrained(made)
     tokenizer.save_pretrained(made)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in sorted(made.iterdir()):
-        files.write_bytes(folder / file.name, file.read_bytes())
     facts = json.dumps(_facts(plan, model, history), indent=1)
-    files.write_text(folder / "course.json", f"{facts}\n")
+    files.write_text(made / "course.json", f"{facts}\n")
+    folder = settings.current().data / "models" / plan.name
+    _install(made, folder)
     size = register(plan, folder)
     return (
         f"{model.num_parameters():,} parameters, {size / 1e6:.1f} MB, "
         f"MLM loss {history.recent('mlm'):.2f}, {history.seconds:.0f} s of training"
     )
+
+
+def _install(made: Path, folder: Path) -> None:
+    """Move the files of a model to where they are shipped.
+
+    What else is there, a card and its scores, stays only if the weights are the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    old = folder / _WEIGHTS
+    if not (old.is_file() and files.sha256(old) == files.sha256(made / _WEIGHTS)):
+        for file in sorted(folder.iterdir()):
+            assets.forget(f"models/{folder.name}/{file.name}")
+            file.unlink()
+    for file in sorted(made.iterdir()):
+        files.write_bytes(folder / file.name, file.read_bytes())
+    shutil.rmtree(made)
 
 
 def register(plan: Plan, folder: Path) -> int:
@@ -221,7 +316,7 @@ def _facts(plan: Plan, model: Any, history: History) -> dict[str, Any]:
         "vocabulary": model.config.vocab_size,
         "parameters": model.num_parameters(),
         "languages": list(plan.languages),
-        "documents": {code: round(plan.share * DOCUMENTS[code]) for code in plan.languages},
+        "documents": documents(plan),
         "steps": plan.recipe.steps,
         "seed": plan.recipe.seed,
         "tokens": history.tokens,
@@ -231,6 +326,7 @@ def _facts(plan: Plan, model: Any, history: History) -> dict[str, Any]:
 
 __all__ = [
     "corpus_languages",
+    "documents",
     "fresh",
     "model_step",
     "parallel",

@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all steps, or those named; return an exit status."""
     known = steps()
     parser = argparse.ArgumentParser(
-        prog="course.py build", description="Remake what data/ derives from public text."
+        prog="course.py build",
+        description="Remake what data/ derives from public text and from the grammar.",
     )
     parser.add_argument(
         "steps", nargs="*", metavar="STEP", help=f"any of: {' '.join(known)} (default: all)"

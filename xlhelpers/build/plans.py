@@ -7,7 +7,7 @@ most, Swahili least. Yoruba is in no list: notebook 06 needs a language no model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -54,6 +54,8 @@ class Plan:
         disguised: letters of every language but English moved to a range of their own.
         says: what it is for, a sentence for its card.
         like: the real models it stands for.
+        width: units of a layer; a head of attention has 32.
+        layers: how many.
     """
 
     name: str
@@ -68,7 +70,6 @@ class Plan:
     like: str = ""
     width: int = 128
     layers: int = 4
-    more: Mapping[str, int] = field(default_factory=dict)
 
     def seeded(self, seed: int) -> Plan:
         """Return the same plan with another seed for weights, order and masks."""

@@ -12,6 +12,9 @@ import numpy as np
 from xlhelpers.errors import CourseError
 from xlhelpers.pretraining import sampling_probabilities
 
+# Tokens that the mini models can read at once, special ones included.
+MAX_LENGTH = 128
+
 BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # XLM-R's order; <mask> comes last, after the pieces.
 XLMR_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
@@ -120,7 +123,3 @@ def _read_like_xlmr(raw: Any) -> None:
             pre_tokenizers.Punctuation(behavior="isolated"),
         ]
     )
-
-
-# Tokens that the mini models can read at once, special ones included.
-MAX_LENGTH = 128

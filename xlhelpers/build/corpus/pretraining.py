@@ -84,11 +84,12 @@ def parallel(
     *,
     forbidden: Mapping[str, Collection[str]] | None = None,
 ) -> list[list[dict[str, str]]]:
-    """Return at least `count` meanings in every language, in groups of similar ones.
+    """Return `count` meanings or a few more in every language, in groups of similar ones.
 
     A group is a sentence and, where it has a quality, sentences that differ in that quality
     alone, some of the opposite sign: in a batch they are the wrong answers that teach most. A
-    meaning occurs once. Where a language's sentence is forbidden, all leave it out.
+    meaning occurs once. Where a language's sentence is forbidden, all leave it out. There are
+    fewer where nothing new comes up.
     """
     rng = random.Random(f"{seed} parallel")
     barred = {code: frozenset(texts) for code, texts in (forbidden or {}).items()}
@@ -104,7 +105,7 @@ def parallel(
         for variety in (meaning, *reviews.varieties(world, rng, meaning, _VARIETIES)):
             if variety in seen:
                 continue
-            said = say([variety], grammars, f"{seed} parallel {number} {len(group)}")
+            said = say([variety], grammars, f"{seed} parallel {number} {len(group)}", plain=True)
             row = {code: sentences[0].text for code, sentences in said.items()}
             if not any(text in barred.get(code, ()) for code, text in row.items()):
                 seen.add(variety)

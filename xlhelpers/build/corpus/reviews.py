@@ -88,8 +88,12 @@ def sentence(
 def varieties(world: World, rng: random.Random, meaning: Meaning, count: int) -> list[Meaning]:
     """Return meanings that differ from a review sentence in its quality q alone.
 
-    Half of them have the opposite sign where the template lets it have one. None where the
-    sentence has no such quality, or where another quality depends on it.
+    Every other one has the opposite sign, the first among them, where the template lets it have
+    one. The list is empty where the sentence has no such quality, or where another quality
+    depends on it.
+
+    Args:
+        count: how many are looked for; fewer are found where the noun has few qualities.
     """
     template = world.templates[meaning.template]
     if template.domain != "review" or "q" not in template.slots or "r" in template.slots:
@@ -203,14 +207,11 @@ def _quality(
     return rng.choice(options) if options else None
 
 
-_cache: dict[tuple[int, str, str | None, str, bool], list[str]] = {}
-
-
-def _fitting(world: World, thing: str, aspect: str | None, sign: str, negatable: bool) -> list[str]:
-    key = (id(world), thing, aspect, sign, negatable)
-    if key not in _cache:
-        _cache[key] = qualities(world, thing, aspect, sign, negatable)
-    return _cache[key]
+def _fitting(world: World, thing: str, aspect: str | None, sign: str, natural: bool) -> list[str]:
+    key = (thing, aspect, sign, natural)
+    if key not in (known := world.fitting):
+        known[key] = qualities(world, thing, aspect, sign, natural)
+    return known[key]
 
 
 @lru_cache(maxsize=100_000)

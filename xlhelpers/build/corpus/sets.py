@@ -90,7 +90,7 @@ def sentiment(world: World, grammars: Grammars, seed: int = 0) -> Rows:
             items += maker.balanced(size // len(policies))
         made[split] = items
         spoken |= {text for item in items for text in item.texts()}
-    return _rows("sentiment", made, grammars, seed, _review_row)
+    return _rows("sentiment", made, grammars, _review_row)
 
 
 @dataclass
@@ -224,7 +224,7 @@ def entities(world: World, grammars: Grammars, seed: int = 0) -> Rows:
             size = SIZES["ner"][split] // len(cells)
             made[split] += _news(world, grammars, f"{seed} ner {split}", size, held, names, spoken)
         random.Random(f"{seed} ner {split}").shuffle(made[split])
-    return _rows("ner", made, grammars, seed, _news_row)
+    return _rows("ner", made, grammars, _news_row)
 
 
 def _news(
@@ -290,7 +290,7 @@ def inference(world: World, grammars: Grammars, seed: int = 0) -> Rows:
             facts = {"held": "" if split == "train" else "template" if new else "scene"}
             said = say(meanings, grammars, f"{seed} nli {split} {number}")
             made[split].append(_Item(pair.label, meanings, said, facts))
-    return _rows("nli", made, grammars, seed, _pair_row)
+    return _rows("nli", made, grammars, _pair_row)
 
 
 def _pair_row(item: _Item, code: str, grammar: Grammar) -> Row:
@@ -316,7 +316,6 @@ def _rows(
     task: str,
     made: Mapping[Split, Sequence[_Item]],
     grammars: Grammars,
-    seed: int,
     row: Callable[[_Item, str, Grammar], Row],
 ) -> Rows:
     rows: Rows = {}
@@ -343,7 +342,7 @@ def sentences(task: str, row: Row) -> list[str]:
 
 
 def forbidden(made: Mapping[str, Rows], language: str) -> set[str]:
-    """Return the sentences of all development and test sets of a language, by task."""
+    """Return the sentences of all development and test sets, given by task, of a language."""
     return {
         text
         for task, rows in made.items()

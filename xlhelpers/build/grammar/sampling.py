@@ -19,18 +19,18 @@ def tags_of(world: World, thing: str, aspect: str | None = None) -> frozenset[st
 
 
 def qualities(
-    world: World, thing: str, aspect: str | None = None, signs: str = "+-0", negatable: bool = False
+    world: World, thing: str, aspect: str | None = None, signs: str = "+-0", natural: bool = False
 ) -> list[str]:
     """Return the qualities that suit, of the signs asked for.
 
     Args:
-        negatable: only those whose negation is said.
+        natural: only those that are naturally denied and graded.
     """
     tags = tags_of(world, thing, aspect)
     return [
         name
         for name, quality in world.quality.items()
-        if quality.tags & tags and quality.sign in signs and (quality.negatable or not negatable)
+        if quality.tags & tags and quality.sign in signs and (quality.natural or not natural)
     ]
 
 
@@ -102,7 +102,7 @@ def _qualities(
     if "q" not in template.slots:
         return True
     signs = template.only or ("+-" if template.polar or "r" in template.slots else signs)
-    first = qualities(world, thing, slots.get("a"), signs, negatable=template.natural)  # type: ignore[arg-type]
+    first = qualities(world, thing, slots.get("a"), signs, natural=template.natural)  # type: ignore[arg-type]
     if not first:
         return False
     slots["q"] = rng.choice(first)

@@ -69,7 +69,7 @@ class Template:
 
     @property
     def natural(self) -> bool:
-        """Whether it takes only qualities that are said with "not" and with "very"."""
+        """Whether it takes only natural qualities: those said with "not" and with "very"."""
         return self.gradable or self.sign == "not q"
 
     @property
@@ -80,10 +80,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """An opinion: its sign, whether its negation is said, and what it suits."""
+    """An opinion: its sign, whether it is naturally denied and graded, and what it suits."""
 
     sign: str
-    negatable: bool
+    natural: bool
     tags: frozenset[str]
 
 
@@ -125,6 +125,11 @@ class World:
     extra: Mapping[str, tuple[str, str]]
     templates: Mapping[str, Template]
     file: str = field(default="world.toml", compare=False)
+
+    @cached_property
+    def fitting(self) -> dict[tuple[str, str | None, str, bool], list[str]]:
+        """For those who look up the same qualities again and again: what they have found."""
+        return {}
 
     @cached_property
     def general(self) -> frozenset[str]:
