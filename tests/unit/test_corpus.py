@@ -380,6 +380,25 @@ def test_files_are_lines_of_json(made: dict[str, sets.Rows], tmp_path: Path) -> 
     assert size == sum(f.stat().st_size for f in (tmp_path / "nli").iterdir())
 
 
+@pytest.mark.parametrize("task", sets.TASKS)
+def test_what_was_written_is_read_again(
+    made: dict[str, sets.Rows], tmp_path: Path, task: str
+) -> None:
+    sets.write(task, made[task], tmp_path)
+    assert sets.read(task, tmp_path) == made[task]
+
+
+def test_sets_that_are_not_there_are_said_so(made: dict[str, sets.Rows], tmp_path: Path) -> None:
+    with pytest.raises(sets.CorpusError, match="no ner sets") as caught:
+        sets.read("ner", tmp_path)
+    assert "build corpus" in caught.value.remedy
+    sets.write("ner", made["ner"], tmp_path)
+    for file in (tmp_path / "ner").glob("dev.*"):
+        file.unlink()
+    with pytest.raises(sets.CorpusError, match="no ner sets"):
+        sets.read("ner", tmp_path)
+
+
 def test_too_few_templates_are_said_so(
     world: World, grammars: dict[str, Grammar], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,10 +446,11 @@ def test_forbidden_sentences_are_left_out(world: World, grammars: dict[str, Gram
     barred = {sentence for document in first[:20] for sentence in document.sentences}
     again = list(documents(world, grammars["en"], 50, forbidden=barred))
     assert not barred & {sentence for document in again for sentence in document.sentences}
-    meanings = parallel(world, grammars, 50)
+    meanings = said_in(parallel(world, grammars, 50))
     bar = {"de": set(meanings["de"][:10])}
-    other = parallel(world, grammars, 50, forbidden=bar)
+    other = said_in(parallel(world, grammars, 50, forbidden=bar))
     assert not bar["de"] & set(other["de"])
+    # A meaning that one language may not say is said by none.
     assert not set(meanings["en"][:10]) & set(other["en"])
 
 
@@ -444,10 +464,95 @@ def test_languages_read_different_documents_and_the_same_parallel_ones(
     own = {code: list(documents(world, grammars[code], 40)) for code in grammars}
     assert [d.text for d in own["en"]] == [d.text for d in documents(world, grammars["en"], 40)]
     assert plain([d.text for d in own["en"]]) != plain([d.text for d in own["de"]])
-    both = parallel(world, grammars, 60)
-    assert len(both["en"]) == len(both["de"]) == len(set(both["de"])) == 60
+    both = said_in(parallel(world, grammars, 60))
+    assert len(both["en"]) == len(both["de"]) == len(set(both["de"])) >= 60
     shared = zip(plain(both["en"]), plain(both["de"]), strict=True)
     assert sum(bool(set(a) & set(b)) for a, b in shared) > 50
+
+
+def said_in(groups: list[list[dict[str, str]]]) -> dict[str, list[str]]:
+    """Return the parallel sentences by language, groups end to end."""
+    rows = [row for group in groups for row in group]
+    return {code: [row[code] for row in rows] for code in rows[0]}
+
+
+def test_parallel_meanings_come_in_groups_of_similar_ones(
+    world: World, grammars: dict[str, Grammar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Meaning] = []
+    real = pretraining.say
+
+    def spy(meanings, *rest, **named):  # type: ignore[no-untyped-def]
+        said.extend(meanings)
+        return real(meanings, *rest, **named)
+
+    monkeypatch.setattr(pretraining, "say", spy)
+    groups = parallel(world, grammars, 200)
+    sizes = [len(group) for group in groups]
+    assert 200 <= sum(sizes) < 200 + max(sizes) and max(sizes) == 1 + 3
+    assert len(said) == len(set(said)) == sum(sizes)
+    assert all(set(row) == {"en", "de"} for group in groups for row in group)
+    rest, opposite, alone = iter(said), 0, 0
+    for size in sizes:
+        first, *others = (next(rest) for _ in range(size))
+        alone += not others
+        assert all(differs_in(first, other) == {"q"} for other in others)
+        signs = [world.quality[str(m["q"])].sign for m in (first, *others) if others]
+        opposite += {"+", "-"} <= set(signs)
+    # Hard negatives, the same but for the opinion; what is neutral has no opposite.
+    assert opposite > 0.6 * (len(sizes) - alone) > 15
+    assert alone > 20  # news, scenes, and reviews without a quality
+
+
+def differs_in(a: Meaning, b: Meaning) -> set[str]:
+    """Return the slots in which two meanings of one template differ."""
+    assert a.template == b.template
+    return {slot for slot, filler in a.slots if b[slot] != filler}
+
+
+def test_varieties_are_as_usable_as_the_sentence(world: World) -> None:
+    rng, policy, kinds = random.Random(4), Policy(), Counter[str]()
+    for number in range(400):
+        label = reviews.LABELS[number % 3]
+        for sentence in reviews.document(world, rng, label, 1 + number % 3, policy) or []:
+            template, found = (
+                world.templates[sentence.template],
+                reviews.varieties(world, rng, sentence, 3),
+            )
+            assert len(found) == len(set(found)) <= 3 and sentence not in found
+            if "q" not in template.slots or "r" in template.slots:
+                assert found == []
+            for other in found:
+                assert differs_in(sentence, other) == {"q"}
+                assert policy.admits(other, world)
+                signs = sign_of(world, sentence), sign_of(world, other)
+                kinds["same" if signs[0] == signs[1] else "other"] += 1
+    assert kinds["other"] > kinds["same"] > 100
+    for said in pretraining.news.document(world, rng, 3):
+        assert reviews.varieties(world, rng, said, 3) == []
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "0"])
+def test_only_natural_qualities_are_denied_and_graded(world: World, sign: str) -> None:
+    rng, seen = random.Random(5), Counter[bool]()
+    for _ in range(300):
+        thing = rng.choice(world.concepts["thing"])
+        said = reviews.sentence(world, rng, thing, sign, Policy())
+        if said is None or "q" not in dict(said.slots):
+            continue
+        natural = world.templates[said.template].natural
+        assert world.quality[str(said["q"])].natural or not natural
+        seen[natural] += 1
+    assert seen[True] > 3 and seen[False] > 50
+
+
+def test_every_template_with_a_degree_is_gradable(world: World) -> None:
+    graded = {t.name for t in world.templates.values() if "degree" in t.slots.values()}
+    assert graded == {t.name for t in world.templates.values() if t.gradable} != set()
+    natural = {name for name, quality in world.quality.items() if quality.natural}
+    # What is said to the utmost already is neither "very" nor "not" so.
+    assert {"clean", "large", "boring"} <= natural
+    assert not {"excellent", "wonderful", "terrible", "inedible", "burnt"} & natural
 
 
 def test_ratings_follow_the_stance_but_for_a_tenth(
