@@ -428,6 +428,40 @@ def test_tokens(text: str, apostrophe: str, tokens: list[str]) -> None:
     assert [text[a:b] for a, b in spans(text, apostrophe)] == tokens
 
 
+# ── what suits what ──────────────────────────────────────────────────────────────────────
+
+MORE_TEMPLATES = """
+[review.very]
+slots = { a = "aspect", q = "quality", d = "degree" }
+sign = "q"
+gradable = true
+[review.denied]
+slots = { a = "aspect", q = "quality" }
+sign = "not q"
+"""
+
+
+def test_what_is_denied_or_graded_is_a_natural_quality(grammar_folder: Path) -> None:
+    file = grammar_folder / "world.toml"
+    file.write_text(WORLD + MORE_TEMPLATES, encoding="utf-8")
+    world, rng = load_world(file), random.Random(0)
+    natural = {name for name, quality in world.quality.items() if quality.natural}
+    assert natural == {"good", "bad"}
+    for name, takes in (
+        ("plain", {"good", "bad", "fair", "dirty"}),
+        ("very", natural),
+        ("denied", natural),
+    ):
+        template = world.templates[f"review.{name}"]
+        assert template.natural == (takes == natural)
+        assert {plausible(world, template, rng)["q"] for _ in range(200)} == takes
+
+
+def test_worlds_do_not_share_what_they_have_looked_up(grammar_folder: Path, world: World) -> None:
+    world.fitting["hotel", None, "+", False] = ["good"]
+    assert load_world(grammar_folder / "world.toml").fitting == {}
+
+
 # ── faults ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -173,6 +173,71 @@ def test_bad_sides_are_refused(wordpiece: Any) -> None:
             measure(nothing, wordpiece)
 
 
+# ── disguise ─────────────────────────────────────────────────────────────────────────────
+
+DISGUISED = ("de", "nl", "fr", "es", "pt", "ru", "ar", "hi", "zh", "sw", "yo")
+LATIN = "The café in Åre costs 25 €: naïve, œuvre, Łódź, ǅ, ɏ!"
+
+
+def letters(text: str) -> set[str]:
+    return {char for char in text if char.isalnum()}
+
+
+def test_english_keeps_its_letters() -> None:
+    assert tokenization.disguise(LATIN, "en") == LATIN
+
+
+def test_disguised_languages_share_no_letter() -> None:
+    seen = letters(LATIN)
+    for code in DISGUISED:
+        own = letters(tokenization.disguise(LATIN, code))
+        assert len(own) == len(letters(LATIN))
+        assert not own & seen, code
+        seen |= own
+    assert {script("".join(letters(tokenization.disguise(LATIN, c)))) for c in DISGUISED} == {
+        "Hangul"
+    }
+
+
+@pytest.mark.parametrize("code", DISGUISED)
+def test_a_disguise_changes_letters_alone(code: str) -> None:
+    hidden = tokenization.disguise(LATIN, code)
+    assert len(hidden) == len(LATIN)
+    table: dict[str, str] = {}
+    for plain, char in zip(LATIN, hidden, strict=True):
+        assert (char != plain) == plain.isalnum()
+        assert table.setdefault(plain, char) == char  # one letter, one disguise
+    assert len(set(table.values())) == len(table)
+    assert tokenization.disguise(hidden, code) == hidden
+
+
+def test_scripts_that_nobody_shares_stay() -> None:
+    for code, text in {
+        "ru": "Дом №",
+        "ar": "البيت جميل؟",
+        "hi": "घर १",
+        "zh": "房子，好。",
+    }.items():
+        assert tokenization.disguise(text, code) == text
+    named = tokenization.disguise("Отель Helios", "ru")
+    assert named.startswith("Отель ") and script(named[6:]) == "Hangul"
+
+
+def test_a_disguise_survives_what_tokenizers_do_to_text() -> None:
+    from tokenizers import normalizers
+
+    hidden = tokenization.disguise(LATIN, "yo")  # the last range
+    assert normalizers.NFKC().normalize_str(hidden) == hidden
+    bert = normalizers.BertNormalizer(strip_accents=False, lowercase=False)
+    assert bert.normalize_str(hidden) == hidden
+
+
+def test_a_language_without_a_range_is_refused() -> None:
+    with pytest.raises(TokenizationError, match="'fi'") as caught:
+        tokenization.disguise("talo", "fi")
+    assert "en, de, nl" in caught.value.remedy
+
+
 # ── vocabularies ─────────────────────────────────────────────────────────────────────────
 
 
