@@ -58,23 +58,36 @@ def train_wordpiece(texts: Iterable[str], size: int) -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import BertTokenizer
 
+    rows = list(texts)
     raw = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     raw.normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
     )
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # The trainer numbers letters within words as it comes upon them, in another order every
+    # time, and breaks ties by these numbers. Given as special entries they have theirs first.
+    within = [f"##{letter}" for letter in sorted(_letters_within(raw, rows))]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(BERT_SPECIAL), show_progress=False
+        vocab_size=size, special_tokens=[*BERT_SPECIAL, *within], show_progress=False
     )
-    raw.train_from_iterator(texts, trainer)
-    vocab = raw.get_vocab()
+    raw.train_from_iterator(rows, trainer)
     return BertTokenizer(
-        vocab=vocab,
+        vocab=raw.get_vocab(),
         do_lower_case=False,
         strip_accents=False,
         tokenize_chinese_chars=True,
         model_max_length=MAX_LENGTH,
     )
+
+
+def _letters_within(raw: Any, rows: Sequence[str]) -> set[str]:
+    """Return the characters that stand in a word behind its first."""
+    found: set[str] = set()
+    for word in {word for row in rows for word in row.split()}:
+        normal = raw.normalizer.normalize_str(word)
+        for part, _ in raw.pre_tokenizer.pre_tokenize_str(normal):
+            found.update(part[1:])
+    return found
 
 
 def train_unigram(texts: Iterable[str], size: int) -> Any:
@@ -85,16 +98,26 @@ def train_unigram(texts: Iterable[str], size: int) -> Any:
     ACL). Unigram's own way to the pieces, pruning by EM, cut words of our small and repetitive
     corpus into half as many characters a piece.
 
-    Returns a `transformers` XLM-R tokenizer: NFKC, blanks shown as `▁`, special entries where
-    XLM-R has them (Conneau et al., 2020, ACL).
+    Returns a `transformers` XLM-R tokenizer that saves and reloads to the same: blanks shown as
+    `▁`, special entries where XLM-R has them (Conneau et al., 2020, ACL). Unlike XLM-R's it
+    leaves characters as they are (no NFKC).
     """
-    from tokenizers import Tokenizer, decoders, models, trainers
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
     from transformers import XLMRobertaTokenizer
 
     rows = list(texts)
     pairs = Tokenizer(models.BPE(unk_token="<unk>"))
-    _read_like_xlmr(pairs)
-    wanted = size - 1 - len(XLMR_SPECIAL)
+    # XLM-R's class cuts at blanks alone. As no piece holds an ideograph or a mark beside other
+    # characters, it comes to the same pieces without the last two.
+    pairs.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Split(Regex(HAN), behavior="isolated"),
+            pre_tokenizers.Punctuation(behavior="isolated"),
+        ]
+    )
+    wanted = size - len(XLMR_SPECIAL) - 1
     pairs.train_from_iterator(rows, trainers.BpeTrainer(vocab_size=wanted, show_progress=False))
     counts = Counter(piece for row in pairs.encode_batch(rows) for piece in row.tokens)
     # A piece that only served on the way to longer ones counts as seen once.
@@ -103,23 +126,5 @@ def train_unigram(texts: Iterable[str], size: int) -> Any:
     scored.sort(key=lambda entry: (-entry[1], entry[0]))
     vocab = [(token, 0.0) for token in XLMR_SPECIAL]
     vocab += [(piece, score - total) for piece, score in scored]
-    raw = Tokenizer(models.Unigram(vocab, unk_id=XLMR_SPECIAL.index("<unk>")))
-    _read_like_xlmr(raw)
-    raw.decoder = decoders.Metaspace()
-    raw.add_special_tokens(["<mask>"])
-    return XLMRobertaTokenizer(tokenizer_object=raw, model_max_length=MAX_LENGTH)
-
-
-def _read_like_xlmr(raw: Any) -> None:
-    from tokenizers import Regex, normalizers, pre_tokenizers
-
-    raw.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
-    )
-    raw.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(),
-            pre_tokenizers.Split(Regex(HAN), behavior="isolated"),
-            pre_tokenizers.Punctuation(behavior="isolated"),
-        ]
-    )
+    vocab.append(("<mask>", 0.0))
+    return XLMRobertaTokenizer(vocab=vocab, model_max_length=MAX_LENGTH)
