@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_HATCHES = ("", "//", "..", "\\\\", "xx", "--", "")
 _DPI = 110
 
 
@@ -325,6 +326,42 @@ def language_maps(
     return out[0]
 
 
+def shares(
+    rows: Mapping[str, Mapping[str, float]], xlabel: str, alt: str, caption: str = ""
+) -> Figure:
+    """Draw what each row is made of, as parts of 100 %, in one bar a row.
+
+    Parts keep colour and hatching across rows; those of 4 % and more have the figure in them.
+
+    Args:
+        rows: row → part → amount, in any unit; a part that a row lacks is left out there.
+
+    Raises:
+        PlotError: more parts than colours, an amount below 0, or a row of nothing.
+    """
+    parts = list(dict.fromkeys(name for amounts in rows.values() for name in amounts))
+    _check_series(len(parts))
+    for row, amounts in rows.items():
+        if min(amounts.values(), default=0) < 0 or not sum(amounts.values()) > 0:
+            raise PlotError(f"{row!r} has no shares", "give amounts from 0, one above 0 at least")
+    with _canvas(1, 7.2, 1.2 + 0.5 * len(rows), alt, caption) as (axes, out):
+        ax = axes[0]
+        for i, part in enumerate(parts):
+            for r, amounts in enumerate(rows.values()):
+                scale = 100 / sum(amounts.values())
+                before = scale * sum(amounts.get(name, 0) for name in parts[:i])
+                width = scale * amounts.get(part, 0)
+                style: dict[str, Any] = {"color": PALETTE[i], "hatch": _HATCHES[i]}
+                label = part if r == 0 else "_"  # one entry a part in the legend
+                ax.barh(r, width, left=before, height=0.62, edgecolor="white", label=label, **style)
+                if width >= 4:
+                    _write_share(ax, before + width / 2, r, width)
+        ax.set_yticks(range(len(rows)), list(rows))
+        ax.set(xlabel=xlabel, xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5))
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return out[0]
+
+
 @contextmanager
 def _canvas(
     panels: int, width: float, height: float, alt: str, caption: str
@@ -401,6 +438,12 @@ def _write(ax: Axes, point: Any, label: str, right: int, up: int, away: int) -> 
         va="bottom" if up > 0 else "top",
         fontsize=9,
     )
+
+
+def _write_share(ax: Axes, x: float, y: float, share: float) -> None:
+    """Write a share into its part of a bar, on a patch that hatching does not show through."""
+    patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+    ax.text(x, y, f"{share:.0f}", ha="center", va="center", fontsize=8, bbox=patch)
 
 
 def _overlap(one: Sequence[float], other: Sequence[float]) -> float:

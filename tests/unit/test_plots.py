@@ -289,3 +289,48 @@ def test_save_that_fails_leaves_the_old_picture(
         Figure(b"new", "A picture.").save(file)
     assert file.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["figure.png"]
+
+
+# ── shares ───────────────────────────────────────────────────────────────────────────────
+
+
+def drawn_shares(rows: dict[str, dict[str, float]]) -> Figure:
+    return plots.shares(rows, "share in %", alt="Shares.")
+
+
+def test_shares_depend_on_proportions_alone() -> None:
+    one = drawn_shares({"a": {"x": 1, "y": 3}, "b": {"x": 2, "y": 2}})
+    assert one == drawn_shares({"a": {"x": 10, "y": 30}, "b": {"x": 0.5, "y": 0.5}})
+    assert one != drawn_shares({"a": {"x": 3, "y": 1}, "b": {"x": 2, "y": 2}})
+    assert size(one.png)[0] >= one.width > 300
+
+
+def test_part_that_a_row_lacks_moves_the_others_up() -> None:
+    import io
+
+    from matplotlib.image import imread
+
+    png = drawn_shares({"a": {"x": 1.0, "y": 1.0}, "b": {"y": 1.0}}).png
+    pixels = imread(io.BytesIO(png))[..., :3]
+    rgb = np.array([int(plots.PALETTE[1][i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    widths = (np.abs(pixels - rgb).max(axis=2) < 0.02).sum(axis=1)
+    wide = widths[widths > 0.6 * widths.max()]  # lines of the row that is all y
+    half = widths[(widths > 0.3 * widths.max()) & (widths <= 0.6 * widths.max())]
+    assert len(wide) > 10 and len(half) > 10
+    assert np.median(wide) == pytest.approx(2 * np.median(half), rel=0.15)
+
+
+@pytest.mark.parametrize("amounts", [{}, {"x": 0.0}, {"x": 2.0, "y": -1.0}])
+def test_row_without_shares_is_refused(amounts: dict[str, float]) -> None:
+    with pytest.raises(CourseError, match="'b' has no shares"):
+        drawn_shares({"a": {"x": 1.0}, "b": amounts})
+
+
+def test_eight_parts_are_refused() -> None:
+    with pytest.raises(CourseError, match="8 series.*7 colours"):
+        drawn_shares({"a": {f"p{i}": 1.0 for i in range(8)}})
+
+
+def test_shares_want_alt_text() -> None:
+    with pytest.raises(ValueError, match="alt text"):
+        plots.shares({"a": {"x": 1.0}}, "share", alt=" ")
