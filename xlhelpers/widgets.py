@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import html
 import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xlhelpers import datasets, languages
+from xlhelpers import datasets, languages, tokens
 from xlhelpers.errors import CourseError
 
 if TYPE_CHECKING:
@@ -443,6 +444,180 @@ class Translations:
     def _density(self, text: str) -> float:
         """Pieces a character."""
         return len(_cut(text, self.tokenizer)[0]) / len(text)
+
+
+# ── pretraining and fine-tuning ──────────────────────────────────────────────────────────
+
+
+class Sampling:
+    """How often each language is drawn in pretraining, for a sampling exponent of your choice.
+
+    Args:
+        sizes: language → amount of text.
+        unit: of the amounts, for the table.
+
+    Raises:
+        PretrainingError: no language, or one without text.
+    """
+
+    def __init__(self, sizes: Mapping[str, float], unit: str) -> None:
+        from xlhelpers.pretraining import sampling_probabilities
+
+        self.sizes, self.unit = dict(sizes), unit
+        self.text = sampling_probabilities(self.sizes, 1.0)
+
+    def table(self, alpha: float) -> str:
+        """Return shares of the text and of what is drawn, as an HTML table with bars.
+
+        Raises:
+            PretrainingError: an exponent below 0.
+        """
+        from xlhelpers.pretraining import sampling_probabilities
+
+        drawn = sampling_probabilities(self.sizes, alpha)
+        heads = ("language", self.unit, "% of the text", "% of what is drawn", "times as often")
+        head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
+        rows = "".join(
+            f'<tr><th scope="row" style="{_LEFT}">{_name(code)}</th><td>{size:g}</td>'
+            f'<td>{100 * self.text[code]:.2f}</td><td style="{_LEFT}">'
+            f"{100 * drawn[code]:.2f} {_bar(drawn[code])}</td>"
+            f"<td>{drawn[code] / self.text[code]:.2f}</td></tr>"
+            for code, size in self.sizes.items()
+        )
+        caption = f"Sampling exponent {alpha:g}: what each language gets, and against its own share"
+        return (
+            f'<table><caption style="{_CAPTION}">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def show(self, alpha: float = 0.3) -> Shown:
+        """Return the table with a slider for the exponent, opened at one."""
+        first = self.table(alpha)
+        rare = min(self.sizes, key=self.sizes.__getitem__)
+        text = f"Sampling exponent {alpha:g} over {len(self.sizes)} languages, rarest {_name(rare)}"
+        widget = self._widget(alpha) if has_front_end() else None
+        return Shown(widget, text, first)
+
+    def _widget(self, alpha: float) -> Any:
+        import ipywidgets
+
+        slider = ipywidgets.FloatSlider(
+            value=alpha, min=0.0, max=1.0, step=0.05, description="Exponent"
+        )
+        page = ipywidgets.HTML(self.table(alpha))
+        _refresh(page, lambda: self.table(round(slider.value, 2)), slider)
+        return ipywidgets.VBox([slider, page])
+
+
+class Opinions:
+    """A classifier's answer to any sentence, the pieces it read, and what it has never seen.
+
+    Args:
+        model: a classifier whose head was trained.
+        tokenizer: its own.
+        known: language → texts; a word that is in none of them is told. For a language written
+            without blanks, characters stand for words.
+
+    Raises:
+        CourseError: the model's head is random, or there are no texts.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, known: Mapping[str, Sequence[str]]) -> None:
+        from xlhelpers import hub
+
+        if hub.untrained(model):
+            raise CourseError(
+                "the head of this model is random: what it says is no opinion",
+                "train it first (finetuning.train_classifier), and give the trained model",
+            )
+        if not known or not all(known.values()):
+            raise CourseError("there are no texts to compare with", "give some in each language")
+        self.model, self.tokenizer = model, tokenizer
+        self.known = {
+            code: {word for text in texts for word in _words(text, code)}
+            for code, texts in known.items()
+        }
+
+    def table(self, text: str, language: str) -> str:
+        """Return pieces, probabilities and a sentence on words that are new, as HTML.
+
+        Raises:
+            CourseError: there are no texts of the language to compare with.
+        """
+        from xlhelpers import encoding, finetuning
+
+        if language not in self.known:
+            raise CourseError(
+                f"there are no texts in {language!r} here", f"choose among {', '.join(self.known)}"
+            )
+        text = unicodedata.normalize("NFC", text).strip()
+        if not _words(text, language):
+            return _note("Type a sentence.")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", encoding.TruncationWarning)
+            found = finetuning.classify(self.model, self.tokenizer, [text])
+        notes = [_note(str(one.message)) for one in told]
+        rows = "".join(
+            f'<tr><th scope="row" style="{_LEFT}">{html.escape(name)}</th>'
+            f'<td style="{_LEFT}">{_bar(p)}</td><td>{100 * p:.0f} %</td></tr>'
+            for name, p in zip(found.names, map(float, found.probabilities[0]), strict=True)
+        )
+        return (
+            f'<table><caption style="{_LEFT}">{self._read(text, language)}</caption>'
+            f"<tbody>{rows}</tbody></table>{self._new(text, language)}{''.join(notes)}"
+        )
+
+    def show(self, text: str, language: str) -> Shown:
+        """Return the explorer, opened at one sentence."""
+        first = self.table(text, language)
+        widget = self._widget(text, language) if has_front_end() else None
+        return Shown(widget, f"Explorer: what the classifier says of {_short(text)!r}", first)
+
+    def _widget(self, text: str, language: str) -> Any:
+        import ipywidgets
+
+        box = ipywidgets.Textarea(value=text, description="Sentence", continuous_update=False)
+        choices = [(_name(code), code) for code in self.known]
+        menu = ipywidgets.Dropdown(options=choices, value=language, description="Language")
+        page = ipywidgets.HTML(self.table(text, language))
+        _refresh(page, lambda: self.table(box.value, menu.value), box, menu)
+        return ipywidgets.VBox([ipywidgets.HBox([box, menu]), page])
+
+    def _read(self, text: str, language: str, most: int = 60) -> str:
+        cut, unknown = _cut(text, self.tokenizer)
+        more = f" … ({len(cut) - most} more)" if len(cut) > most else ""
+        return (
+            f"{len(cut)} pieces, {unknown} of them unknown: "
+            f"{languages.html(' · '.join(cut[:most]), language)}{more}"
+        )
+
+    def _new(self, text: str, language: str, most: int = 8) -> str:
+        words = list(dict.fromkeys(_words(text, language)))
+        new = [word for word in words if word not in self.known[language]]
+        if not new:
+            return _note("Every word occurs in the texts of its world.")
+        listed = ", ".join(_short(word, 20) for word in new[:most])
+        return (
+            f"<p>{len(new)} of {len(words)} words are new to its world "
+            f"({languages.html(listed, language)}{', …' if len(new) > most else ''}): "
+            "the more of them, the more its answer is a guess.</p>"
+        )
+
+
+def _words(text: str, language: str) -> list[str]:
+    """Return the words of a text in small letters; its characters where blanks divide nothing."""
+    found = [text[start:end] for start, end in tokens.spans(text)]
+    words = [word.casefold() for word in found if any(map(tokens.is_word, word))]
+    together = language in tokens.WRITTEN_TOGETHER
+    return [char for word in words for char in word] if together else words
+
+
+def _bar(share: float, width: float = 12.0) -> str:
+    """Return a bar as long as a share of 1; the number beside it says the same."""
+    return (
+        '<span aria-hidden="true" style="display:inline-block;background:#0072B2;height:0.7em;'
+        f'width:{share * width:.2f}em;min-width:1px"></span>'
+    )
 
 
 def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
+import warnings
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
@@ -317,3 +318,200 @@ def test_error_of_ours_is_shown_in_the_widget(
     controls, page = shown.widget.children
     controls.children[0].value = "king"
     assert "the &lt;file&gt; is gone" in page.value and "fetch it" in page.value
+
+
+# ── pretraining and fine-tuning ──────────────────────────────────────────────────────────
+
+SIZES = {"en": 300.8, "de": 66.6, "sw": 1.6}
+
+
+def numbers(page: Page) -> list[list[float]]:
+    """The figures of a table's rows."""
+    return [[float(cell) for cell in row] for row in page.rows[1:]]
+
+
+def test_sampling_table_follows_the_formula() -> None:
+    page = Page(widgets.Sampling(SIZES, "GiB of text").table(0.3))
+    assert page.head[:3] == ["language", "GiB of text", "% of the text"]
+    assert page.head[5:] == ["English", "German", "Swahili"]
+    weights = np.array(list(SIZES.values())) ** 0.3
+    drawn, text = weights / weights.sum(), np.array(list(SIZES.values())) / sum(SIZES.values())
+    for row, size, share, wanted in zip(numbers(page), SIZES.values(), text, drawn, strict=True):
+        assert row == pytest.approx([size, 100 * share, 100 * wanted, wanted / share], abs=0.006)
+
+
+@pytest.mark.parametrize(("alpha", "wanted"), [(0.0, [1 / 3] * 3), (1.0, None)])
+def test_sampling_at_its_ends(alpha: float, wanted: list[float] | None) -> None:
+    rows = numbers(Page(widgets.Sampling(SIZES, "GiB").table(alpha)))
+    drawn = [row[2] for row in rows]
+    assert drawn == pytest.approx(
+        [100 * w for w in wanted] if wanted else [r[1] for r in rows], abs=0.006
+    )
+
+
+def test_sampling_says_the_unit_but_obeys_no_markup() -> None:
+    page = Page(widgets.Sampling(SIZES, "<b>GiB</b>").table(0.5))
+    assert "b" not in page.tags and "<b>GiB</b>" in page.text
+
+
+def test_sampling_refuses_what_cannot_be_drawn() -> None:
+    with pytest.raises(CourseError, match="no text"):
+        widgets.Sampling({"en": 1.0, "yo": 0.0}, "GiB")
+    with pytest.raises(CourseError, match="alpha is -1"):
+        widgets.Sampling(SIZES, "GiB").table(-1)
+
+
+def test_sampling_slider_changes_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = widgets.Sampling(SIZES, "GiB")
+    assert repr(explorer.show(0.3)) == "Sampling exponent 0.3 over 3 languages, rarest Swahili"
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    slider, page = explorer.show(0.3).widget.children
+    assert page.value == explorer.table(0.3)
+    slider.value = 0.75
+    assert page.value == explorer.table(0.75) != explorer.table(0.3)
+
+
+KNOWN = {
+    "en": ["This film is good.", "It is not good."],
+    "zh": ["这部电影很好。"],
+    "ar": ["هذا الفيلم رائع."],
+}
+
+
+@pytest.fixture(scope="module")
+def classifier() -> tuple[Any, Any]:
+    """A small XLM-R with a head, and a tokenizer of words and letters."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig
+    from transformers import XLMRobertaForSequenceClassification as Classifier
+
+    entries = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        *"▁这部电影很好 ▁This ▁film ▁is ▁good ▁not ▁It .".split(),
+    ]
+    raw = Tokenizer(models.WordLevel({e: i for i, e in enumerate(entries)}, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    )
+    raw.post_processor = processors.TemplateProcessing(
+        "<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    cut = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=16,
+    )
+    torch.manual_seed(0)
+    config = XLMRobertaConfig(
+        vocab_size=len(entries),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        max_position_embeddings=18,
+        num_labels=3,
+        id2label=dict(enumerate(["negative", "neutral", "positive"])),
+    )
+    return Classifier(config).eval(), cut
+
+
+@pytest.fixture
+def opinions(classifier: tuple[Any, Any]) -> widgets.Opinions:
+    return widgets.Opinions(*classifier, KNOWN)
+
+
+def test_opinions_show_what_the_classifier_says(
+    opinions: widgets.Opinions, classifier: tuple[Any, Any]
+) -> None:
+    from xlhelpers import finetuning
+
+    found = finetuning.classify(*classifier, ["It is good."])
+    page = Page(opinions.table("It is good.", "en"))
+    assert page.head == list(found.names) == ["negative", "neutral", "positive"]
+    assert [row[1] for row in page.rows] == [f"{100 * p:.0f} %" for p in found.probabilities[0]]
+    assert "4 pieces, 0 of them unknown: ▁It · ▁is · ▁good · ." in page.text
+    assert "Every word occurs in the texts of its world." in page.text
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "told"),
+    [
+        ("IT IS BAD", "en", "1 of 3 words are new to its world (bad)"),
+        ("bad bad film", "en", "1 of 2 words are new to its world (bad)"),
+        ("这部戏很好", "zh", "1 of 5 words are new to its world (戏)"),
+        (
+            "a b c d e f g h i j",
+            "en",
+            "10 of 10 words are new to its world (a, b, c, d, e, f, g, h, …)",
+        ),
+    ],
+)
+def test_opinions_name_words_that_are_new(
+    opinions: widgets.Opinions, text: str, language: str, told: str
+) -> None:
+    assert told in Page(opinions.table(text, language)).text
+
+
+def test_opinions_count_unknown_pieces_and_tell_the_language(opinions: widgets.Opinions) -> None:
+    page = Page(opinions.table("فيلم سيئ", "ar"))
+    assert "2 pieces, 2 of them unknown" in page.text
+    assert page.text.count("<unk>") == 2
+    marked = [span for span in page.spans if "lang" in span]
+    assert marked == [{"lang": "ar", "dir": "rtl"}] * 2
+
+
+def test_opinions_say_that_a_long_text_was_cut(opinions: widgets.Opinions) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page = Page(opinions.table("good " * 5_000, "en"))
+    assert "(4940 more)" in page.text and "longer than the 16 tokens" in page.text
+    assert len(page.text) < 2_000
+
+
+@pytest.mark.parametrize("typed", ["", "  \n", "!? …"])
+def test_opinions_want_a_sentence(opinions: widgets.Opinions, typed: str) -> None:
+    assert opinions.table(typed, "en") == "<p>Type a sentence.</p>"
+
+
+def test_opinions_show_markup_and_do_not_obey_it(opinions: widgets.Opinions) -> None:
+    page = Page(opinions.table("<script>good</script>", "en"))
+    assert "script" not in page.tags and "script" in page.text
+
+
+def test_opinions_refuse_a_random_head_and_strange_languages(
+    opinions: widgets.Opinions, classifier: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CourseError, match="no texts in 'de'.*\n.*en, zh, ar"):
+        opinions.table("gut", "de")
+    for known in ({}, {"en": []}):
+        with pytest.raises(CourseError, match="no texts to compare"):
+            widgets.Opinions(*classifier, known)
+    monkeypatch.setattr(
+        classifier[0], "xl_untrained", ("classifier.out_proj.weight",), raising=False
+    )
+    with pytest.raises(CourseError, match="head of this model is random"):
+        widgets.Opinions(*classifier, KNOWN)
+
+
+def test_opinions_answer_to_both_controls(
+    opinions: widgets.Opinions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repr(opinions.show("It is good.", "en")) == (
+        "Explorer: what the classifier says of 'It is good.'"
+    )
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    controls, page = opinions.show("It is good.", "en").widget.children
+    box, menu = controls.children
+    assert page.value == opinions.table("It is good.", "en")
+    assert [code for _, code in menu.options] == ["en", "zh", "ar"]
+    box.value = "电影"
+    assert page.value == opinions.table("电影", "en")
+    menu.value = "zh"
+    assert page.value == opinions.table("电影", "zh")
