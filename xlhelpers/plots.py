@@ -166,7 +166,8 @@ def curves(
     Args:
         frame: columns `x`, `series`, `value`, `low`, `high`.
         x: name of the column for the horizontal axis.
-        log: logarithmic horizontal axis, ticks at the values that occur.
+        log: logarithmic horizontal axis, ticks at the values that occur; so are those of a
+            plain axis with a few whole numbers.
     """
     _check_series(frame["series"].nunique())
     with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
@@ -180,6 +181,8 @@ def curves(
             ax.set_xscale("log")
             ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
             ax.minorticks_off()
+        elif (steps := frame[x].unique()).dtype.kind == "i" and len(steps) <= 13:
+            ax.set_xticks(sorted(steps))  # layers, not halves of layers
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.grid(color="0.92")
         ax.legend(loc="best", frameon=True)
@@ -318,8 +321,9 @@ def language_maps(
                     ax.plot(*zip(said[0], other, strict=True), color="0.6", linewidth=0.8, zorder=1)
             for i, name in enumerate(names):
                 style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i]}
+                style |= {"edgecolors": "white", "linewidths": 0.3}  # where points overlap
                 of = points[language == name]
-                ax.scatter(of[:, 0], of[:, 1], s=22, alpha=0.75, label=name, zorder=2, **style)
+                ax.scatter(of[:, 0], of[:, 1], s=24, label=name, zorder=2, **style)
             ax.set(title=title, xticks=[], yticks=[])
             ax.margins(0.06)
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)

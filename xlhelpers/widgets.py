@@ -343,6 +343,7 @@ class Translations:
             code: encode(rows, model, tokenizer, layer=layer) for code, rows in self.texts.items()
         }
         self.means = {code: rows.mean(axis=0) for code, rows in self.vectors.items()}
+        self.finest = {code: max(map(self._density, rows)) for code, rows in self.texts.items()}
 
     def table(self, text: str, source: str, target: str) -> str:
         """Return the neighbours as an HTML table, with a warning where the text is outside.
@@ -433,11 +434,10 @@ class Translations:
                 f"Outside this model's world: {unknown} of {len(cut)} pieces are unknown to it. "
                 "What follows is no answer to this sentence."
             )
-        usual = [self._density(row) for row in self.texts[source]]
-        if self._density(text) > max(usual):
+        if self._density(text) > self.finest[source]:
             return _note(
                 f"Outside this model's world, it seems: it is cut into {len(cut)} pieces, finer "
-                f"than any of our {len(usual)} {_name(source)} sentences. Expect little."
+                f"than any of our {_name(source)} sentences. Expect little."
             )
         return ""
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,33 @@ def scatter() -> Figure:
     return plots.scatter(points, "likeness", "P@1", alt=ALT, caption=CAPTION)
 
 
-FIGURES: list[Callable[[], Figure]] = [clouds, point_ranges, curves, rank_frequency, scatter]
+def heat_maps() -> Figure:
+    names = ["English", "German"]
+    panels = {
+        title: pd.DataFrame([[1.0, value], [value, 1.0]], names, names)
+        for title, value in {"pretrained": 0.2, "never trained": 0.99}.items()
+    }
+    return plots.heat_maps(panels, "cosine", alt=ALT, caption=CAPTION, limits=(0, 1))
+
+
+def language_maps() -> Figure:
+    rng = np.random.default_rng(0)
+    panels = {title: rng.normal(size=(8, 2)) for title in ("layer 0", "layer 1")}
+    names, groups = ["English", "Chinese"] * 4, [0, 0, 1, 1, 2, 2, 3, 3]
+    return plots.language_maps(panels, names, groups, alt=ALT, caption=CAPTION, joined=2)
+
+
+FIGURES: list[Callable[[], Figure]] = [
+    clouds,
+    point_ranges,
+    curves,
+    rank_frequency,
+    scatter,
+    heat_maps,
+    language_maps,
+]
+# How many colours of the palette a figure uses; two where it is not named here.
+COLOURS = {"scatter": 1, "heat_maps": 0}
 
 
 class _Tags(HTMLParser):
@@ -118,9 +145,9 @@ def test_figure_shows_more_than_a_blank_page(draw: Callable[[], Figure]) -> None
 
     pixels = imread(io.BytesIO(draw().png))[..., :3]
     inked = (pixels < 0.9).any(axis=2).mean()
-    assert 0.005 < inked < 0.5
-    # At least the first two colours of the palette, or one where there is one series.
-    for colour in plots.PALETTE[: 1 if draw is scatter else 2]:
+    assert 0.005 < inked < (0.9 if draw is heat_maps else 0.5)
+    # The first colours of the palette; a heat map has a scale of its own.
+    for colour in plots.PALETTE[: COLOURS.get(draw.__name__, 2)]:
         rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         assert (np.abs(pixels - rgb).max(axis=2) < 0.02).sum() > 20, colour
 
@@ -153,6 +180,8 @@ def test_every_function_wants_alt_text(alt: str) -> None:
         lambda: plots.curves(frame, "n", "x", "y", alt=alt),
         lambda: plots.rank_frequency({"a": [1]}, "x", "y", alt=alt),
         lambda: plots.scatter(one, "x", "y", alt=alt),
+        lambda: plots.heat_maps({"t": pd.DataFrame([[1.0]])}, "x", alt=alt),
+        lambda: plots.language_maps({"t": [[0, 0]]}, ["English"], [0], alt=alt),
         lambda: Figure(b"", alt),
     ]
     for call in calls:
@@ -243,6 +272,7 @@ def test_more_series_than_colours_are_refused(n: int) -> None:
         lambda: plots.curves(frame, "n", "x", "y", alt="Many lines."),
         lambda: plots.point_ranges({"r": dict.fromkeys(names, (1, 0, 2))}, "x", alt="Many."),
         lambda: plots.rank_frequency(dict.fromkeys(names, [1, 2]), "x", "y", alt="Many."),
+        lambda: plots.language_maps({"t": np.zeros((n, 2))}, names, range(n), alt="Many."),
     ]
     for call in calls:
         with pytest.raises(CourseError, match=f"{n} series.*7 colours"):
@@ -261,6 +291,49 @@ def test_zeros_are_not_drawn() -> None:
     with_zeros = plots.rank_frequency({"a": [0, 3, 1, 0]}, "x", "y", alt="Counts.")
     without = plots.rank_frequency({"a": [3, 1]}, "x", "y", alt="Counts.")
     assert with_zeros == without
+
+
+def test_whole_numbers_on_a_plain_axis_have_the_ticks() -> None:
+    frame = pd.DataFrame({"layer": [0, 1, 2], "series": "a", "value": 1.0, "low": 0, "high": 2})
+    halves = frame.assign(layer=frame["layer"].astype(float))
+    whole, plain = (plots.curves(f, "layer", "x", "y", alt="A line.") for f in (frame, halves))
+    assert whole.png != plain.png
+
+
+@pytest.mark.parametrize("table", [[[1.0, np.nan]], [[np.inf]], np.zeros((0, 2))])
+def test_heat_map_wants_finite_numbers(table: Any) -> None:
+    with pytest.raises(plots.PlotError, match="finite"):
+        plots.heat_maps({"t": pd.DataFrame(table)}, "x", alt="Colours.")
+    with pytest.raises(plots.PlotError, match="finite"):
+        plots.heat_maps({}, "x", alt="Colours.")
+
+
+def test_heat_maps_share_one_scale() -> None:
+    one, two = pd.DataFrame([[0.0, 1.0]]), pd.DataFrame([[0.0, 2.0]])
+    alone = plots.heat_maps({"a": one}, "x", alt="Colours.")
+    assert alone == plots.heat_maps({"a": one}, "x", alt="Colours.", limits=(0, 1))
+    both = plots.heat_maps({"a": one, "b": two}, "x", alt="Colours.")
+    assert both == plots.heat_maps({"a": one, "b": two}, "x", alt="Colours.", limits=(0, 2))
+    assert both != plots.heat_maps({"a": one, "b": two}, "x", alt="Colours.", limits=(0, 1))
+
+
+def test_heat_map_of_equal_values_is_drawn() -> None:
+    assert size(plots.heat_maps({"a": pd.DataFrame([[0.5, 0.5]])}, "x", alt="Colours.").png)
+
+
+def test_joined_translations_have_lines() -> None:
+    points = {"t": np.random.default_rng(1).normal(size=(6, 2))}
+    names, groups = ["English", "German"] * 3, [0, 0, 1, 1, 2, 2]
+    drawn = [
+        plots.language_maps(points, names, groups, alt="Points.", joined=n).png for n in (0, 1, 3)
+    ]
+    assert len(set(drawn)) == 3
+
+
+def test_language_maps_want_two_dimensions_and_a_name_each() -> None:
+    for points, names in (([[0, 0, 0]], ["English"]), ([[0, 0], [1, 1]], ["English"])):
+        with pytest.raises(plots.PlotError, match="one language and one group a point"):
+            plots.language_maps({"t": points}, names, [0], alt="Points.")
 
 
 # ── saving ───────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xlhelpers.exercises.engine import Array, Function, Option, Quiz
+from xlhelpers.exercises.engine import Function, Option, Quiz
 from xlhelpers.exercises.prediction import Prediction
 
 # ── guesses ──────────────────────────────────────────────────────────────────────────────
@@ -117,64 +117,7 @@ q2 = Function(
     why="xl.encoding.mean_pool does this, and refuses a text without tokens.",
 )
 
-# ── 3: what a language's sentences have in common ────────────────────────────────────────
-
-
-def _two_languages() -> dict[str, Any]:
-    rng = np.random.default_rng(3)
-    languages = np.array(["en", "zh", "en", "en", "zh", "sw", "sw", "zh", "en", "sw"])
-    offset = {code: rng.normal(size=3) * 4 for code in ("en", "zh", "sw")}
-    vectors = rng.normal(size=(10, 3)) + np.stack([offset[code] for code in languages])
-    return {"vectors": vectors, "languages": languages}
-
-
-def _centred(vectors: Any, languages: Any) -> Any:
-    centred = vectors.copy()
-    for code in set(languages):
-        own = languages == code
-        centred[own] -= vectors[own].mean(axis=0)
-    return centred
-
-
-def _english_mean(vectors: Any, languages: Any) -> Any:
-    return vectors - vectors[languages == "en"].mean(axis=0)
-
-
-def _own_components(vectors: Any, languages: Any) -> Any:
-    return vectors - vectors.mean(axis=1, keepdims=True)
-
-
-q3 = Array(
-    id="mbert.q3",
-    prompt="Centre the rows of `vectors` per language: from each row take away the mean of the "
-    "rows of its own language. `languages` names the language of each row.",
-    answer=_centred,
-    given=_two_languages,
-    hints=(
-        "languages == 'zh' is a mask; vectors[mask] are the Chinese rows.",
-        "A mean over rows is mean(axis=0).",
-        "Loop over set(languages), and change a copy, not the vectors themselves.",
-    ),
-    wrong={
-        "one mean for all": (
-            lambda vectors, languages: vectors - vectors.mean(axis=0),
-            "This moves the whole cloud, all languages together. What sets one language apart "
-            "from another is still there.",
-        ),
-        "the English mean": (
-            lambda vectors, languages: _english_mean(vectors, languages),
-            "Every language has a mean of its own; here the English one was taken from all rows.",
-        ),
-        "mean of each row": (
-            lambda vectors, languages: _own_components(vectors, languages),
-            "axis=1 is the mean of the components of one sentence. A language's mean is a vector: "
-            "axis=0, over its rows.",
-        ),
-    },
-    why="xl.encoding.centre(vectors, languages) does the same.",
-)
-
-# ── 4: retrieval ─────────────────────────────────────────────────────────────────────────
+# ── 3: retrieval ─────────────────────────────────────────────────────────────────────────
 
 
 def accuracy(queries: Any, targets: Any) -> Any:
@@ -208,8 +151,8 @@ def _pairs_with_distractors() -> list[tuple[Any, ...]]:
     return made
 
 
-q4 = Function(
-    id="mbert.q4",
+q3 = Function(
+    id="mbert.q3",
     prompt="Write `accuracy(queries, targets)`: the share of rows of `queries` whose nearest row "
     "of `targets`, by cosine, has the same row number. `targets` may have more rows: distractors.",
     answer=accuracy,
@@ -237,7 +180,7 @@ q4 = Function(
     why="xl.encoding.retrieve does this, with an interval.",
 )
 
-# ── 5: who are the neighbours? ───────────────────────────────────────────────────────────
+# ── 4: who are the neighbours? ───────────────────────────────────────────────────────────
 
 
 def same_language(vectors: Any, languages: Any) -> Any:
@@ -273,8 +216,8 @@ def _clouds_of_languages() -> list[tuple[Any, ...]]:
     return made
 
 
-q5 = Function(
-    id="mbert.q5",
+q4 = Function(
+    id="mbert.q4",
     prompt="Write `same_language(vectors, languages)`: the share of rows whose nearest *other* "
     "row, by cosine, is of the same language.",
     answer=same_language,
@@ -303,10 +246,10 @@ q5 = Function(
     "this measure also works on centred vectors.",
 )
 
-# ── 6: what a control allows to say ──────────────────────────────────────────────────────
+# ── 5: what a control allows to say ──────────────────────────────────────────────────────
 
-q6 = Quiz(
-    id="mbert.q6",
+q5 = Quiz(
+    id="mbert.q5",
     prompt="A model was trained on two languages that share no piece of a word, and still finds "
     "translations well above chance and above its never-trained twin. What may be concluded?",
     options={
