@@ -515,3 +515,182 @@ def test_opinions_answer_to_both_controls(
     assert page.value == opinions.table("电影", "en")
     menu.value = "zh"
     assert page.value == opinions.table("电影", "zh")
+
+
+# ── sentences across languages ───────────────────────────────────────────────────────────
+
+SENTENCES = {
+    "en": ["the cat sleeps", "the dog eats bread", "a king sees the sea", "no <b> house"],
+    "de": ["die katze schläft", "der hund frisst brot", "ein könig sieht das meer", "kein haus"],
+    "ar": ["القط ينام", "الكلب يأكل", "ملك يرى البحر", "لا بيت"],
+}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> tuple[Any, Any]:
+    """A small BERT with random weights that knows every word of SENTENCES, and its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    words = sorted({word for rows in SENTENCES.values() for row in rows for word in row.split()})
+    letters = [mark + letter for letter in "abcdefghijklmnopqrstuvwxyz<>/" for mark in ("", "##")]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters]
+    known = {entry: number for number, entry in enumerate(dict.fromkeys(entries))}
+    tokenizer = BertTokenizer(vocab=known, do_lower_case=False, strip_accents=False)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=len(known), intermediate_size=16, **sizes)
+    return BertModel(config).eval(), tokenizer
+
+
+@pytest.fixture(scope="module")
+def translations(encoder: tuple[Any, Any]) -> widgets.Translations:
+    return widgets.Translations(*encoder, SENTENCES, k=2)
+
+
+def test_pieces_are_shown_and_unknown_ones_counted(encoder: tuple[Any, Any]) -> None:
+    shown = widgets.pieces({"en": "the cat €", "ar": "القط"}, encoder[1])
+    page = Page(shown.page)
+    assert page.head == ["language", "pieces", "unknown", "as the model reads it"] + [
+        "English",
+        "Arabic",
+    ]
+    assert page.rows[1:] == [["3", "1", "the · cat · [UNK]"], ["1", "0", "القط"]]
+    assert [(s["lang"], s["dir"]) for s in page.spans] == [("en", "ltr"), ("ar", "rtl")]
+    assert shown.text == "English: 3 pieces, 1 unknown\nArabic: 1 pieces, 0 unknown"
+
+
+def test_nearest_sentences_follow_the_vectors(
+    translations: widgets.Translations, encoder: tuple[Any, Any]
+) -> None:
+    from xlhelpers import encoding
+
+    page = Page(translations.table("the dog eats bread", "en", "de"))
+    assert page.head == ["as they are", "centred by language"]
+    vectors = {c: encoding.encode(rows, *encoder) for c, rows in SENTENCES.items()}
+    for column, centred in enumerate((False, True)):
+        found = {c: encoding.centre(v) if centred else v for c, v in vectors.items()}
+        scores = encoding.cosine(found["en"][1:2], found["de"])[0]
+        best = np.argsort(-scores, kind="stable")[:2]
+        wanted = [
+            f"{SENTENCES['de'][i]}{' ✓' if i == 1 else ''} {scores[i]:.2f}" for i in best.tolist()
+        ]
+        assert [row[column] for row in page.rows[1:]] == wanted
+    assert "nearest of 4 German sentences. ✓ marks its translation." in page.text
+    assert "Outside" not in page.text
+
+
+def test_sentence_of_ones_own_has_no_translation_to_mark(
+    translations: widgets.Translations,
+) -> None:
+    page = Page(translations.table("the dog sees the cat", "en", "ar"))
+    assert "It is none of ours" in page.text
+    assert not any("✓" in cell for row in page.rows for cell in row)
+    assert {span["dir"] for span in page.spans[1:]} == {"rtl"}
+
+
+def test_text_outside_the_models_world_is_told(translations: widgets.Translations) -> None:
+    assert "1 of 3 pieces are unknown" in translations.table("the cat €", "en", "de")
+    crumbs = translations.table("xylophone", "en", "de")
+    assert "cut into 9 pieces, finer than any of our English sentences" in crumbs
+    assert "Outside" not in translations.table("the cat eats the bread", "en", "de")
+
+
+def test_sentences_with_markup_are_shown_not_obeyed(translations: widgets.Translations) -> None:
+    page = translations.table("no <b> house", "en", "de")
+    assert "no &lt;b&gt; house" in page and "<b>" not in page
+    assert "<b>" not in translations.table("<b>", "en", "de")
+
+
+@pytest.mark.parametrize("typed", ["", "  \n"])
+def test_explorer_of_sentences_wants_one(translations: widgets.Translations, typed: str) -> None:
+    assert translations.table(typed, "en", "de") == "<p>Type a sentence, or pick one.</p>"
+    assert "two different" in translations.table("the cat", "en", "en")
+
+
+def test_explorer_of_sentences_refuses_what_is_not_parallel(
+    translations: widgets.Translations, encoder: tuple[Any, Any]
+) -> None:
+    with pytest.raises(CourseError, match="no sentences in 'zh'"):
+        translations.table("the cat", "en", "zh")
+    for texts in ({"en": ["a"]}, {"en": ["a"], "de": ["b", "c"]}):
+        with pytest.raises(CourseError, match="no parallel sentences"):
+            widgets.Translations(*encoder, texts)
+
+
+def test_explorer_of_sentences_answers_to_its_controls(
+    translations: widgets.Translations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    shown = translations.show(source="en", target="de")
+    (origin, goal), pick, box, page = (
+        shown.widget.children[0].children,
+        *shown.widget.children[1:],
+    )
+    assert page.value == shown.page == translations.table("the cat sleeps", "en", "de")
+    pick.value = "the dog eats bread"
+    assert box.value == "the dog eats bread"
+    assert page.value == translations.table("the dog eats bread", "en", "de")
+    goal.value = "ar"
+    assert page.value == translations.table("the dog eats bread", "en", "ar")
+    origin.value = "de"  # the sentence follows: none is read as another language
+    assert box.value == "die katze schläft"
+    assert page.value == translations.table("die katze schläft", "de", "ar")
+
+
+def layer_map() -> widgets.LayerMap:
+    rng = np.random.default_rng(0)
+    said = rng.normal(size=(3, 20, 6))
+    offset = np.repeat(rng.normal(size=(3, 1, 6)) * 9, 20, axis=1)
+    layers = np.concatenate([said, said + offset], axis=1)
+    return widgets.LayerMap(layers, ["en"] * 20 + ["zh"] * 20, [*range(20)] * 2)
+
+
+def test_centring_lays_translations_on_each_other() -> None:
+    made = layer_map()
+    raw, centred = (made.flat(1, on) for on in (False, True))
+    assert raw.shape == (40, 2)
+    assert np.linalg.norm(raw[:20].mean(0) - raw[20:].mean(0)) > 5
+    np.testing.assert_allclose(centred[:20], centred[20:], atol=1e-4)
+
+
+def test_map_holds_as_much_as_two_dimensions_can() -> None:
+    made = layer_map()
+    vectors = made.layers[2] - made.layers[2].mean(axis=0)
+    values = np.linalg.svd(vectors, compute_uv=False)
+    np.testing.assert_allclose((made.flat(2, False) ** 2).sum(), (values[:2] ** 2).sum(), rtol=1e-4)
+
+
+def test_sign_of_a_component_does_not_depend_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, svd = layer_map(), np.linalg.svd
+    before = made.flat(0, True)
+    monkeypatch.setattr(np.linalg, "svd", lambda *a, **k: tuple(-part for part in svd(*a, **k)))
+    np.testing.assert_allclose(made.flat(0, True), before, atol=1e-5)
+
+
+def test_map_tells_what_it_shows_and_changes_with_its_controls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    made = layer_map()
+    shown = made.show()
+    assert "(embeddings)" in shown.text and "English, Chinese" in shown.text
+    (slider, box), page = shown.widget.children[0].children, shown.widget.children[1]
+    assert (slider.min, slider.max, slider.value) == (0, 2, 0)
+    assert page.value == shown.page
+    slider.value = 2
+    assert "(layer 2)" in page.value
+    box.value = True
+    assert "(layer 2, centred by language)" in page.value
+    assert page.value != shown.page
+
+
+def test_map_refuses_what_does_not_fit() -> None:
+    with pytest.raises(CourseError, match="no layer 3"):
+        layer_map().figure(3)
+    with pytest.raises(CourseError, match="do not fit 2 languages"):
+        widgets.LayerMap(np.zeros((1, 3, 4)), ["en", "zh"], [0, 1, 2])
+    with pytest.raises(CourseError, match="do not fit"):
+        widgets.LayerMap(np.zeros((3, 4)), ["en"] * 3, [0, 1, 2])
