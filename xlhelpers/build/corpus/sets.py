@@ -26,7 +26,7 @@ Rows = dict[Split, dict[str, list[Row]]]
 Grammars = Mapping[str, Grammar]
 
 SIZES: dict[str, dict[Split, int]] = {
-    "sentiment": {"train": 1200, "dev": 150, "test": 300},
+    "sentiment": {"train": 2400, "dev": 150, "test": 300},
     "ner": {"train": 600, "dev": 150, "test": 300},
     "nli": {"train": 900, "dev": 150, "test": 300},
 }
