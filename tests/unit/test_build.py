@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from xlhelpers import assets, settings
 from xlhelpers.build import datasheet, pipeline, text, vectors
+from xlhelpers.build.plans import PLANS
 from xlhelpers.build.text import Source, SourceError, chinese_words, clean, words
 from xlhelpers.build.vectors import Recipe, cooccurrence, ppmi, train, vocabulary
 from xlhelpers.embeddings import WordVectors, load_npz, save_npz
@@ -356,6 +357,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         text, "SOURCES", {"sw": Source("texts/toy.txt", text.read_lines, "Toy text")}
     )
+    # Tables of what this workshop has; those of the little world are tested with it.
+    has = {name: datasheet.TABLES[name] for name in ("vectors", "dictionaries")}
+    monkeypatch.setattr(datasheet, "TABLES", has)
     small = Recipe(size=120, dim=20)
     monkeypatch.setattr(vectors, "Recipe", lambda: small)
     return data
@@ -493,7 +497,10 @@ def test_unknown_step_exits_with_2_before_anything_runs(
 def test_steps_cover_every_language_and_come_before_what_reads_them() -> None:
     names = list(pipeline.steps())
     assert [f"vectors/{code}" for code in text.SOURCES] == names[: len(text.SOURCES)]
-    assert names[len(text.SOURCES) :] == ["dictionaries", "datasheet"]
+    made = [f"models/{plan.name}" for plan in PLANS]
+    cards = [f"cards/{plan.name}" for plan in PLANS]
+    written = ["dictionaries", "grammar", "corpus", "text"]
+    assert names[len(text.SOURCES) :] == [*written, *made, *cards, "datasheet"]
     assert {"en", "de", "es", "fr", "ru", "fi", "zh", "sw"} <= set(text.SOURCES)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xlhelpers import assets, datasets, embeddings, files, languages, settings
 from xlhelpers.build import cards, corpus, models, scores
@@ -18,18 +18,10 @@ def datasheet_step() -> str:
     """Fill the tables of the datasheet; return one line on what was done."""
     file = settings.current().data / "README.md"
     page = file.read_text(encoding="utf-8")
-    tables = {
-        "vectors": _vectors(),
-        "grammar": _grammar(),
-        "corpus": _corpus(),
-        "shortcuts": _shortcuts(),
-        "models": _models(),
-        "dictionaries": _dictionaries(),
-    }
-    for name, lines in tables.items():
-        page = _fill(page, name, "".join(f"{line}\n" for line in lines))
+    for name, lines in TABLES.items():
+        page = _fill(page, name, "".join(f"{line}\n" for line in lines()))
     files.write_text(file, page)
-    return f"{len(tables)} tables of data/README.md"
+    return f"{len(TABLES)} tables of data/README.md"
 
 
 def _fill(page: str, name: str, table: str) -> str:
@@ -120,14 +112,29 @@ def _shortcuts() -> Iterator[str]:
 
 
 def _models() -> Iterator[str]:
+    folders = settings.current().data / "models"
+    # A model that was made anew has no scores until it is measured.
+    made = [plan for plan in PLANS if (folders / plan.name / "scores.json").is_file()]
+    if not made:
+        yield "None is shipped yet; `python3 course.py build` makes them."
+        return
     yield "| model | languages | polarity, zero-shot | entity F1, zero-shot | retrieval | bytes |"
     yield "|---|---|---|---|---|---|"
-    for plan in PLANS:
-        folder = settings.current().data / "models" / plan.name
-        table = cards.read_scores(folder)
+    for plan in made:
+        table = cards.read_scores(folders / plan.name)
         means = " | ".join(
             f"{100 * scores.average(table[name]):.0f}"
             for name in ("polarity", "entities", "retrieval")
         )
-        size = sum(file.stat().st_size for file in folder.iterdir())
+        size = sum(file.stat().st_size for file in (folders / plan.name).iterdir())
         yield f"| {plan.name} | {len(plan.languages)} | {means} | {size:,} |"
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "vectors": _vectors,
+    "grammar": _grammar,
+    "corpus": _corpus,
+    "shortcuts": _shortcuts,
+    "models": _models,
+    "dictionaries": _dictionaries,
+}
