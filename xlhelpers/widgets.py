@@ -179,7 +179,7 @@ def pieces(texts: Mapping[str, str], tokenizer: Any) -> Shown:
         tokenizer: any transformers tokenizer.
     """
     rows = [(code, *_cut(text, tokenizer)) for code, text in texts.items()]
-    told = [f"{_name(code)}: {len(cut)} pieces, {unknown} unknown" for code, cut, unknown in rows]
+    told = [f"{_name(code)}: pieces {len(cut)}, unknown {unknown}" for code, cut, unknown in rows]
     body = "".join(
         f'<tr><th scope="row" style="{_LEFT}">{_name(code)}</th><td>{len(cut)}</td>'
         f'<td>{unknown}</td><td style="{_LEFT}">'
@@ -201,13 +201,13 @@ def _cut(text: str, tokenizer: Any) -> tuple[list[str], int]:
 
 
 class LayerMap:
-    """Sentences in two dimensions, layer by layer, as they are or centred by language.
+    """Sentences in two dimensions, model by model and layer by layer, centred or not.
 
     Each view has principal components of its own, so only what lies together can be compared
-    from one layer to the next, not directions.
+    from one view to the next, not directions.
 
     Args:
-        layers: (layers, n, d) vectors, as `encoding.encode_layers` gives them.
+        layers: model → (layers, n, d) vectors, as `encoding.encode_layers` gives them.
         languages: (n,) codes, one a vector; at most as many as the palette has colours.
         groups: (n,) numbers; equal ones are translations of each other.
         joined: so many sentences have lines to their translations.
@@ -218,94 +218,101 @@ class LayerMap:
 
     def __init__(
         self,
-        layers: ArrayLike,
+        layers: Mapping[str, ArrayLike],
         languages: Sequence[str],
         groups: Sequence[int],
         joined: int = 5,
     ) -> None:
         import numpy as np
 
-        self.layers = np.asarray(layers, dtype=np.float32)
-        if (
-            self.layers.ndim != 3
-            or self.layers.shape[1] != len(languages)
-            or len(languages) != len(groups)
-        ):
-            raise CourseError(
-                f"layers of shape {self.layers.shape} do not fit {len(languages)} languages and "
-                f"{len(groups)} groups",
-                "give (layers, n, d), and n of the other two",
-            )
+        self.layers = {name: np.asarray(rows, np.float32) for name, rows in layers.items()}
         self.languages, self.groups, self.joined = list(languages), list(groups), joined
+        n = len(self.languages)
+        for rows in self.layers.values():
+            if rows.ndim != 3 or rows.shape[1] != n or len(self.groups) != n:
+                raise CourseError(
+                    f"layers of shape {rows.shape} do not fit {n} languages and "
+                    f"{len(self.groups)} groups",
+                    "give (layers, n, d), and n of the other two",
+                )
 
-    def flat(self, layer: int, centred: bool) -> Any:
-        """Return (n, 2): the two principal components of a layer."""
+    def flat(self, model: str, layer: int, centred: bool) -> Any:
+        """Return (n, 2): the two principal components of a layer.
+
+        Raises:
+            CourseError: there is no such model or layer.
+        """
         import numpy as np
 
         from xlhelpers.encoding import centre
 
-        vectors = centre(self.layers[layer], self.languages if centred else None)
+        if model not in self.layers:
+            raise CourseError(
+                f"there is no model {model!r} here", f"choose among {', '.join(self.layers)}"
+            )
+        if not 0 <= layer < len(self.layers[model]):
+            raise CourseError(
+                f"{model} has no layer {layer}",
+                f"choose 0 (embeddings) to {len(self.layers[model]) - 1}",
+            )
+        vectors = centre(self.layers[model][layer], self.languages if centred else None)
         _, _, axes = np.linalg.svd(vectors, full_matrices=False)
         # The sign of a component is arbitrary; ours does not depend on the machine.
         signs = np.sign(axes[[0, 1], np.abs(axes[:2]).argmax(axis=1)])
         return vectors @ (axes[:2] * signs[:, None]).T
 
-    def figure(self, layer: int, centred: bool = False) -> Figure:
-        """Return one view as a figure.
+    def figure(self, *views: tuple[str, int, bool]) -> Figure:
+        """Return views side by side, each (model, layer, centred).
 
         Raises:
-            CourseError: there is no such layer.
-        """
-        return self.figures({self._title(layer, centred): (layer, centred)})
-
-    def figures(self, views: Mapping[str, tuple[int, bool]]) -> Figure:
-        """Return several views side by side: title → (layer, centred).
-
-        Raises:
-            CourseError: there is no such layer.
+            CourseError: there is no such model or layer.
         """
         from xlhelpers import plots
 
-        for layer, _ in views.values():
-            if not 0 <= layer < len(self.layers):
-                raise CourseError(
-                    f"there is no layer {layer}", f"choose 0 (embeddings) to {len(self.layers) - 1}"
-                )
         names = [_name(code) for code in self.languages]
+        panels = {_view(*view): self.flat(*view) for view in views}
         told = ", ".join(dict.fromkeys(names))
         return plots.language_maps(
-            {title: self.flat(*view) for title, view in views.items()},
+            panels,
             names,
             self.groups,
-            alt=f"Sentences in two dimensions ({'; '.join(views)}), one colour and marker a "
+            alt=f"Sentences in two dimensions ({'; '.join(panels)}), one colour and marker a "
             f"language: {told}. Lines join translations.",
             joined=self.joined,
         )
 
-    def show(self, layer: int = 0, centred: bool = False) -> Shown:
-        """Return the map with a slider for the layer, opened at one view."""
-        first = self.figure(layer, centred)
-        bundle = first._repr_mimebundle_()
-        widget = self._widget(layer, centred) if has_front_end() else None
+    def show(self, model: str | None = None, layer: int = 0, centred: bool = False) -> Shown:
+        """Return the map with its controls, opened at one view; the first model when None."""
+        opened = next(iter(self.layers)) if model is None else model
+        bundle = self.figure((opened, layer, centred))._repr_mimebundle_()
+        widget = self._widget(opened, layer, centred) if has_front_end() else None
         return Shown(widget, bundle["text/plain"], bundle["text/html"])
 
-    def _widget(self, layer: int, centred: bool) -> Any:
+    def _widget(self, model: str, layer: int, centred: bool) -> Any:
         import ipywidgets
 
-        slider = ipywidgets.IntSlider(
-            value=layer, min=0, max=len(self.layers) - 1, description="Layer"
-        )
+        # Models may differ in depth: the slider ends where the shallowest does.
+        last = min(map(len, self.layers.values())) - 1
+        choice = ipywidgets.Dropdown(options=list(self.layers), value=model, description="Model")
+        slider = ipywidgets.IntSlider(value=layer, min=0, max=last, description="Layer")
         box = ipywidgets.Checkbox(value=centred, description="centred by language")
-        page = ipywidgets.HTML(self._page(layer, centred))
-        _refresh(page, lambda: self._page(slider.value, box.value), slider, box)
-        return ipywidgets.VBox([ipywidgets.HBox([slider, box]), page])
+        page = ipywidgets.HTML(self._page(model, layer, centred))
+        _refresh(
+            page,
+            lambda: self._page(choice.value, slider.value, box.value),
+            choice,
+            slider,
+            box,
+        )
+        return ipywidgets.VBox([ipywidgets.HBox([choice, slider, box]), page])
 
-    def _page(self, layer: int, centred: bool) -> str:
-        return self.figure(layer, centred)._repr_mimebundle_()["text/html"]
+    def _page(self, *view: Any) -> str:
+        return self.figure(view)._repr_mimebundle_()["text/html"]
 
-    def _title(self, layer: int, centred: bool) -> str:
-        place = "embeddings" if layer == 0 else f"layer {layer}"
-        return f"{place}{', centred by language' if centred else ''}"
+
+def _view(model: str, layer: int, centred: bool) -> str:
+    place = "embeddings" if layer == 0 else f"layer {layer}"
+    return f"{model}, {place}{', centred' if centred else ''}"
 
 
 class Translations:

@@ -557,7 +557,7 @@ def test_pieces_are_shown_and_unknown_ones_counted(encoder: tuple[Any, Any]) -> 
     ]
     assert page.rows[1:] == [["3", "1", "the · cat · [UNK]"], ["1", "0", "القط"]]
     assert [(s["lang"], s["dir"]) for s in page.spans] == [("en", "ltr"), ("ar", "rtl")]
-    assert shown.text == "English: 3 pieces, 1 unknown\nArabic: 1 pieces, 0 unknown"
+    assert shown.text == "English: pieces 3, unknown 1\nArabic: pieces 1, unknown 0"
 
 
 def test_nearest_sentences_follow_the_vectors(
@@ -643,12 +643,13 @@ def layer_map() -> widgets.LayerMap:
     said = rng.normal(size=(3, 20, 6))
     offset = np.repeat(rng.normal(size=(3, 1, 6)) * 9, 20, axis=1)
     layers = np.concatenate([said, said + offset], axis=1)
-    return widgets.LayerMap(layers, ["en"] * 20 + ["zh"] * 20, [*range(20)] * 2)
+    both = {"mBERT": layers, "deeper": np.concatenate([layers, layers + 1])}
+    return widgets.LayerMap(both, ["en"] * 20 + ["zh"] * 20, [*range(20)] * 2)
 
 
 def test_centring_lays_translations_on_each_other() -> None:
     made = layer_map()
-    raw, centred = (made.flat(1, on) for on in (False, True))
+    raw, centred = (made.flat("mBERT", 1, on) for on in (False, True))
     assert raw.shape == (40, 2)
     assert np.linalg.norm(raw[:20].mean(0) - raw[20:].mean(0)) > 5
     np.testing.assert_allclose(centred[:20], centred[20:], atol=1e-4)
@@ -656,18 +657,20 @@ def test_centring_lays_translations_on_each_other() -> None:
 
 def test_map_holds_as_much_as_two_dimensions_can() -> None:
     made = layer_map()
-    vectors = made.layers[2] - made.layers[2].mean(axis=0)
+    vectors = made.layers["mBERT"][2] - made.layers["mBERT"][2].mean(axis=0)
     values = np.linalg.svd(vectors, compute_uv=False)
-    np.testing.assert_allclose((made.flat(2, False) ** 2).sum(), (values[:2] ** 2).sum(), rtol=1e-4)
+    np.testing.assert_allclose(
+        (made.flat("mBERT", 2, False) ** 2).sum(), (values[:2] ** 2).sum(), rtol=1e-4
+    )
 
 
 def test_sign_of_a_component_does_not_depend_on_the_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made, svd = layer_map(), np.linalg.svd
-    before = made.flat(0, True)
+    before = made.flat("mBERT", 0, True)
     monkeypatch.setattr(np.linalg, "svd", lambda *a, **k: tuple(-part for part in svd(*a, **k)))
-    np.testing.assert_allclose(made.flat(0, True), before, atol=1e-5)
+    np.testing.assert_allclose(made.flat("mBERT", 0, True), before, atol=1e-5)
 
 
 def test_map_tells_what_it_shows_and_changes_with_its_controls(
@@ -676,21 +679,25 @@ def test_map_tells_what_it_shows_and_changes_with_its_controls(
     monkeypatch.setattr(widgets, "has_front_end", lambda: True)
     made = layer_map()
     shown = made.show()
-    assert "(embeddings)" in shown.text and "English, Chinese" in shown.text
-    (slider, box), page = shown.widget.children[0].children, shown.widget.children[1]
+    assert "(mBERT, embeddings)" in shown.text and "English, Chinese" in shown.text
+    (choice, slider, box), page = shown.widget.children[0].children, shown.widget.children[1]
+    assert choice.options == ("mBERT", "deeper")
     assert (slider.min, slider.max, slider.value) == (0, 2, 0)
     assert page.value == shown.page
     slider.value = 2
-    assert "(layer 2)" in page.value
+    assert "(mBERT, layer 2)" in page.value
     box.value = True
-    assert "(layer 2, centred by language)" in page.value
-    assert page.value != shown.page
+    assert "(mBERT, layer 2, centred)" in page.value
+    choice.value = "deeper"
+    assert "(deeper, layer 2, centred)" in page.value
 
 
 def test_map_refuses_what_does_not_fit() -> None:
-    with pytest.raises(CourseError, match="no layer 3"):
-        layer_map().figure(3)
+    with pytest.raises(CourseError, match="mBERT has no layer 3"):
+        layer_map().figure(("mBERT", 3, False))
+    with pytest.raises(CourseError, match="no model 'XLM'"):
+        layer_map().figure(("XLM", 0, False))
     with pytest.raises(CourseError, match="do not fit 2 languages"):
-        widgets.LayerMap(np.zeros((1, 3, 4)), ["en", "zh"], [0, 1, 2])
+        widgets.LayerMap({"m": np.zeros((1, 3, 4))}, ["en", "zh"], [0, 1, 2])
     with pytest.raises(CourseError, match="do not fit"):
-        widgets.LayerMap(np.zeros((3, 4)), ["en"] * 3, [0, 1, 2])
+        widgets.LayerMap({"m": np.zeros((3, 4))}, ["en"] * 3, [0, 1, 2])
