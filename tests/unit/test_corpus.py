@@ -492,16 +492,19 @@ def test_parallel_meanings_come_in_groups_of_similar_ones(
     assert 200 <= sum(sizes) < 200 + max(sizes) and max(sizes) == 1 + 3
     assert len(said) == len(set(said)) == sum(sizes)
     assert all(set(row) == {"en", "de"} for group in groups for row in group)
-    rest, opposite, alone = iter(said), 0, 0
+    rest, opposite, alone, reviewed = iter(said), 0, 0, 0
     for size in sizes:
         first, *others = (next(rest) for _ in range(size))
         alone += not others
-        assert all(differs_in(first, other) == {"q"} for other in others)
-        signs = [world.quality[str(m["q"])].sign for m in (first, *others) if others]
-        opposite += {"+", "-"} <= set(signs)
+        assert all(len(differs_in(first, other)) == 1 for other in others)
+        if first.template.startswith("review.") and others:
+            assert all(differs_in(first, other) == {"q"} for other in others)
+            signs = [world.quality[str(m["q"])].sign for m in (first, *others)]
+            opposite += {"+", "-"} <= set(signs)
+            reviewed += 1
     # Hard negatives, the same but for the opinion; what is neutral has no opposite.
-    assert opposite > 0.6 * (len(sizes) - alone) > 15
-    assert alone > 20  # news, scenes, and reviews without a quality
+    assert opposite > 0.6 * reviewed > 15
+    assert alone > 20  # scenes, and reviews without a quality
 
 
 def differs_in(a: Meaning, b: Meaning) -> set[str]:
@@ -530,6 +533,13 @@ def test_varieties_are_as_usable_as_the_sentence(world: World) -> None:
     assert kinds["other"] > kinds["same"] > 100
     for said in pretraining.news.document(world, rng, 3):
         assert reviews.varieties(world, rng, said, 3) == []
+        found = pretraining.news.varieties(world, rng, said, 3)
+        assert 1 <= len(found) == len(set(found)) <= 3
+        for other in found:
+            assert len(differs_in(said, other)) == 1
+            assert not pretraining.news.has_late_name(world, other)
+            fillers = [filler for _, filler in other.slots]
+            assert len(set(fillers)) == len(fillers)
 
 
 @pytest.mark.parametrize("sign", ["+", "-", "0"])

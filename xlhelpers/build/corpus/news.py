@@ -47,6 +47,24 @@ def document(world: World, rng: random.Random, sentences: int) -> list[Meaning]:
     return [sentence(world, rng, t, cast=cast) for t in rng.sample(templates, sentences)]
 
 
+def varieties(world: World, rng: random.Random, meaning: Meaning, count: int) -> list[Meaning]:
+    """Return meanings that differ from a news sentence in one name (or day, topic, event) alone.
+
+    Args:
+        count: how many are drawn; two that are alike count once.
+    """
+    template = world.templates[meaning.template]
+    slots = dict(meaning.slots)
+    found: list[Meaning] = []
+    for _ in range(count):
+        slot = rng.choice(list(template.slots))
+        category = template.slots[slot]
+        options = [f for f in news_fillers(world, category, rng) if seen_names(category, f)]
+        other = rng.choice([f for f in options if f not in slots.values()])
+        found.append(Meaning.of(meaning.template, {**slots, slot: other}))
+    return list(dict.fromkeys(found))
+
+
 def has_late_name(world: World, meaning: Meaning) -> bool:
     """Whether a sentence names somebody, some place or some firm that training never does."""
     slots = world.templates[meaning.template].slots

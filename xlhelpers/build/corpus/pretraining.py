@@ -22,7 +22,7 @@ _RATINGS = {"positive": ("5/5", "4/5"), "neutral": ("3/5",), "negative": ("1/5",
 _WRONG = 0.10  # ratings that belong to another stance
 _LENGTHS = (2, 3, 4)
 _TRIES = 200
-_VARIETIES = 3  # sentences beside a sentence that differ in one quality
+_VARIETIES = 3  # sentences beside a sentence that differ from it in one word
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,10 @@ def parallel(
 ) -> list[list[dict[str, str]]]:
     """Return `count` meanings or a few more in every language, in groups of similar ones.
 
-    A group is a sentence and, where it has a quality, sentences that differ in that quality
-    alone, some of the opposite sign: in a batch they are the wrong answers that teach most. A
-    meaning occurs once. Where a language's sentence is forbidden, all leave it out. There are
-    fewer where nothing new comes up.
+    A group is a sentence and others that differ from it in one word: the quality of a review's
+    sentence, some of the opposite sign, or a name in the news. In a batch they are the wrong
+    answers that teach most. Scenes stand alone. A meaning occurs once. Where a language's
+    sentence is forbidden, all leave it out. There are fewer where nothing new comes up.
     """
     rng = random.Random(f"{seed} parallel")
     barred = {code: frozenset(texts) for code, texts in (forbidden or {}).items()}
@@ -102,7 +102,7 @@ def parallel(
         domain = rng.choices(tuple(MIX), tuple(MIX.values()))[0]
         meaning = rng.choice(_draw(world, rng, domain)[1])
         group: list[dict[str, str]] = []
-        for variety in (meaning, *reviews.varieties(world, rng, meaning, _VARIETIES)):
+        for variety in (meaning, *_varieties(world, rng, domain, meaning)):
             if variety in seen:
                 continue
             said = say([variety], grammars, f"{seed} parallel {number} {len(group)}", plain=True)
@@ -115,6 +115,13 @@ def parallel(
             made += len(group)
             idle = 0
     return groups
+
+
+def _varieties(world: World, rng: random.Random, domain: str, meaning: Meaning) -> list[Meaning]:
+    if domain == "scene":
+        return []
+    look = reviews.varieties if domain == "review" else news.varieties
+    return look(world, rng, meaning, _VARIETIES)
 
 
 def _draw(world: World, rng: random.Random, domain: str) -> tuple[str, Sequence[Meaning]]:
