@@ -308,6 +308,23 @@ def test_what_is_neither_role_nor_id_is_refused(what: str) -> None:
         hub.resolve(what)
 
 
+def test_broken_line_of_any_http_client_is_our_error(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class RemoteProtocolError(Exception):
+        """What huggingface_hub 2 lets through: no OSError, no ValueError."""
+
+    def broken(*args: Any, local_files_only: bool = False, **how: Any) -> str:
+        raise OSError("nothing cached") if local_files_only else RemoteProtocolError("cut off")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", broken)
+    monkeypatch.setattr(hub, "reachable", lambda: True)
+    settings.use("hub")
+    with pytest.raises(hub.HubError, match="could not be fetched whole .cut off.") as caught:
+        hub.tokenizer("google-bert/bert-base-multilingual-cased")
+    assert "run this again" in caught.value.remedy
+
+
 def test_mini_role_without_a_folder_says_so(course: Path) -> None:
     with pytest.raises(hub.HubError, match="not part of this version") as caught:
         hub.model("mBERT")
