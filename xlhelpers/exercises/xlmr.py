@@ -45,9 +45,9 @@ q1 = Quiz(
             right=True,
         ),
         "c": Option(
-            "With 0.3 all languages are drawn equally often.",
-            "That is an exponent of 0. With 0.3 English is still drawn about five times as often "
-            "as Swahili, where its text is 188 times as much.",
+            "With XLM-R's exponent all languages are drawn equally often.",
+            "That is an exponent of 0. With XLM-R's 0.3 English is still drawn about five times as "
+            "often as Swahili, where its text is 188 times as much.",
         ),
         "d": Option(
             "The lower it is, the better for every language.",
