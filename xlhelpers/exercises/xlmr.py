@@ -19,8 +19,8 @@ embeddings = Prediction(
     high=100,
     unit="%",
 )
-german = Prediction(
-    id="xlmr.german",
+transfer = Prediction(
+    id="xlmr.transfer",
     prompt="Trained on English reviews alone: of 100 German reviews that are clearly negative or "
     "positive, on how many will the classifier come down on the right side?",
     low=0,
