@@ -315,9 +315,9 @@ def test_text_is_made_anew_where_its_grammar_has_changed(data: Path, tmp_path: P
     assert models.texts(BERT)["en"] and content(models.work_folder() / "text") == before
     german = copy / "grammar" / "de.toml"
     text = german.read_text(encoding="utf-8")
-    assert "Hotel" in text
-    german.write_text(text.replace('"Hotel', '"Hostelhotel'), encoding="utf-8")
-    assert any("Hostelhotel" in text for text in models.texts(XLMR)["de"])
+    assert '"war"' in text  # a word of half the reviews' templates
+    german.write_text(text.replace('"war"', '"waar"'), encoding="utf-8")
+    assert any(" waar " in text for text in models.texts(XLMR)["de"])
     after = content(models.work_folder() / "text")
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"de.txt", "de.txt.made-from", "parallel.jsonl", "parallel.jsonl.made-from"}
