@@ -25,14 +25,13 @@ from xlhelpers.build.grammar.world import (
     load_world,
     read_toml,
 )
+from xlhelpers.tokens import APOSTROPHE_CUTS
 
 UPOS = frozenset(
     "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
 )
 REFERENCE = re.compile(r"\{(\w+)(?:\.(\w+))?(?:@(\w+))?\}")
 _KEYS = {"code", "join", "capitals", "rewrite", "apostrophe", "columns", "word", "tags"}
-# Where an apostrophe divides words: after it (l' + eau), before it (Ana + 's), or nowhere.
-_APOSTROPHE = {"fr": "after", "it": "after", "en": "before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ class _Reader:
             file=self.file,
             join=raw.get("join", " "),
             capitals=bool(raw.get("capitals", False)),
-            apostrophe=raw.get("apostrophe", _APOSTROPHE.get(self.code, "")),
+            apostrophe=raw.get("apostrophe", APOSTROPHE_CUTS.get(self.code, "")),
             columns=columns,
             rows=rows,
             words=words,

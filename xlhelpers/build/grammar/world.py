@@ -64,7 +64,6 @@ class Template:
     only: str = ""
     polar: bool = False
     contrast: bool = False
-    negative: bool = False
     gradable: bool = False
 
     @property
