@@ -129,6 +129,7 @@ def train_classifier(
     learning_rate: float | None = None,
     batch_size: int = 32,
     seed: int | None = None,
+    frozen: int | None = None,
     progress: bool = True,
     in_place: bool = False,
 ) -> Fitted:
@@ -153,6 +154,10 @@ def train_classifier(
         learning_rate: the highest; left out, 5e-4, or 2e-5 for models of 512 units or more.
         batch_size: texts a step.
         seed: left out, that of the settings. The process's own random state stays as it was.
+        frozen: how many of the lowest layers stay as they are, and the embeddings with them; 0
+            is the embeddings alone, None trains all. Words that the texts do not have, such as
+            those of other languages, then stay beside those that they have (lower layers frozen
+            for transfer: Wu & Dredze, 2019, EMNLP).
         progress: show a bar, in a notebook or a terminal.
         in_place: train `model` itself, for want of memory.
 
@@ -167,7 +172,7 @@ def train_classifier(
     known = _names(model, names, labels)
     gold = _numbers(labels, known, "labels")
     _require_two_classes(gold, known)
-    plan = _plan(model, epochs, learning_rate, batch_size, seed)
+    plan = _plan(model, epochs, learning_rate, batch_size, seed, frozen)
     scorer = None
     if dev is not None:
         dev_texts = _texts(dev[0], "development texts")
@@ -270,6 +275,7 @@ def train_tagger(
     learning_rate: float | None = None,
     batch_size: int = 32,
     seed: int | None = None,
+    frozen: int | None = None,
     progress: bool = True,
     in_place: bool = False,
 ) -> Fitted:
@@ -288,7 +294,7 @@ def train_tagger(
             tags in alphabetical order.
         dev: sentences and tags to choose the best epoch by: entity F1 where the tags are IOB2,
             the share of right tags otherwise.
-        tokenizer, epochs, learning_rate, batch_size, seed, progress, in_place: as
+        tokenizer, epochs, learning_rate, batch_size, seed, frozen, progress, in_place: as
             `train_classifier`.
 
     Raises:
@@ -302,7 +308,7 @@ def train_tagger(
     known = _names(model, names, [tag for row in tags for tag in row])
     gold = [_numbers(row, known, f"tags[{i}]") for i, row in enumerate(tags)]
     _require_two_classes(np.concatenate(gold), known)
-    plan = _plan(model, epochs, learning_rate, batch_size, seed)
+    plan = _plan(model, epochs, learning_rate, batch_size, seed, frozen)
     metric = "entity_f1" if _is_iob(known) else "accuracy"
     scorer = None
     if dev is not None:
@@ -492,10 +498,16 @@ class _Plan:
     learning_rate: float
     batch_size: int
     seed: int
+    frozen: int | None
 
 
 def _plan(
-    model: Any, epochs: int, learning_rate: float | None, batch_size: int, seed: int | None
+    model: Any,
+    epochs: int,
+    learning_rate: float | None,
+    batch_size: int,
+    seed: int | None,
+    frozen: int | None,
 ) -> _Plan:
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if not isinstance(value, int | np.integer) or value < 1:
@@ -510,7 +522,9 @@ def _plan(
     number = settings.current().seed if seed is None else seed
     if not isinstance(number, int | np.integer) or not 0 <= number < 2**32:
         raise FineTuningError(f"{number!r} is no seed", "choose a whole number from 0")
-    return _Plan(int(epochs), float(learning_rate), int(batch_size), int(number))
+    if frozen is not None:
+        _lowest(model, frozen)
+    return _Plan(int(epochs), float(learning_rate), int(batch_size), int(number), frozen)
 
 
 def _learner(model: Any, names: Sequence[str], plan: _Plan, in_place: bool) -> Any:
@@ -541,6 +555,40 @@ def _draw_head(model: Any, seed: int) -> None:
             parameter.copy_(drawn)
 
 
+def _lowest(model: Any, layers: int) -> list[torch.nn.Parameter]:
+    """Return the weights of the embeddings and of so many layers above them.
+
+    Raises:
+        FineTuningError: no such number of layers, or a model that is built another way.
+    """
+    body = model.base_model
+    if not (hasattr(body, "embeddings") and hasattr(body, "encoder")):
+        raise FineTuningError(
+            f"{type(model).__name__} is not built like BERT: what is to be frozen is not known",
+            "leave frozen out, or set requires_grad of its weights yourself",
+        )
+    stack = body.encoder.layer
+    if isinstance(layers, bool) or not isinstance(layers, int) or not 0 <= layers <= len(stack):
+        raise FineTuningError(
+            f"frozen is {layers!r}", f"choose 0 (embeddings) … {len(stack)} (all layers), or None"
+        )
+    parts = [body.embeddings, *stack[:layers]]
+    return [weight for part in parts for weight in part.parameters()]
+
+
+@contextmanager
+def _freezing(weights: Sequence[torch.nn.Parameter]) -> Iterator[None]:
+    """Let a block train nothing of `weights`; afterwards they may be trained as before."""
+    before = [weight.requires_grad for weight in weights]
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight, flag in zip(weights, before, strict=True):
+            weight.requires_grad_(flag)
+
+
 def _train(
     model: Any,
     tokenizer: Any,
@@ -552,11 +600,13 @@ def _train(
 ) -> Fitted:
     settings.apply_threads()
     started = time.perf_counter()
+    still = [] if plan.frozen is None else _lowest(model, plan.frozen)
     # The folder holds the best checkpoint while training runs. Windows cannot remove a file
     # that is still mapped into memory; its own cleaning of temporary files does it then.
     with (
         tempfile.TemporaryDirectory(prefix="xl-", ignore_cleanup_errors=True) as folder,
         _own_randomness(),
+        _freezing(still),
         hub._quiet(),
     ):
         trainer = _trainer(model, tokenizer, features, plan, scorer, metric, folder)

@@ -392,6 +392,30 @@ def test_the_model_given_stays_as_it_was(tokenizer: Any) -> None:
     assert torch.equal(here.model.classifier.weight, made.model.classifier.weight)
 
 
+@pytest.mark.parametrize("frozen", [None, 0, 1])
+def test_frozen_layers_stay_as_they_are(tokenizer: Any, frozen: int | None) -> None:
+    model = bert(tokenizer, 2)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    made = ft.train_classifier(model, tokenizer, *reviews(32), frozen=frozen, **FAST)
+    moved = {name for name, value in made.model.named_parameters() if (value != before[name]).any()}
+    assert any("classifier" in name for name in moved)
+    assert any(".embeddings." in name for name in moved) == (frozen is None)
+    assert any(".layer.0." in name for name in moved) == (frozen != 1)
+    assert all(value.requires_grad for value in made.model.parameters())  # for a second round
+
+
+def test_only_a_stack_of_layers_can_be_frozen(tokenizer: Any) -> None:
+    from types import SimpleNamespace
+
+    model = bert(tokenizer, 2)
+    for wrong in (-1, 2, 1.0, True):
+        with pytest.raises(FineTuningError, match="choose 0"):
+            ft.train_classifier(model, tokenizer, *reviews(8), frozen=wrong, **FAST)  # type: ignore[arg-type]
+    other = SimpleNamespace(base_model=torch.nn.Linear(2, 2))
+    with pytest.raises(FineTuningError, match="requires_grad"):
+        ft._lowest(other, 0)
+
+
 def test_the_random_state_of_the_process_is_left_alone(tokenizer: Any) -> None:
     def draw() -> tuple[float, float, float]:
         return random.random(), float(np.random.rand()), float(torch.rand(()))

@@ -6,6 +6,7 @@ from translations read as one text besides (TLM), LaBSE from finding translation
 
 from __future__ import annotations
 
+from xlhelpers.pretraining.initial import sentence_id_vectors
 from xlhelpers.pretraining.objectives import (
     PretrainingError,
     mask_tokens,
@@ -25,5 +26,6 @@ __all__ = [
     "mlm_loss",
     "pretrain",
     "sampling_probabilities",
+    "sentence_id_vectors",
     "translation_ranking_loss",
 ]

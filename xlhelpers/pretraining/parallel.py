@@ -57,7 +57,7 @@ class Parallel:
         Raises:
             PretrainingError: no two languages share two meanings, or a sentence is empty.
         """
-        groups = [[entry] if isinstance(entry, Mapping) else list(entry) for entry in rows]
+        groups = grouped(rows)
         meanings = [meaning for group in groups for meaning in group]
         languages = tuple(sorted({lang for meaning in meanings for lang in meaning}))
         numbers: dict[str, int] = {}
@@ -121,6 +121,11 @@ class Parallel:
             for chosen in (meaning, *near[: group - 1]):
                 del left[chosen]
                 yield chosen
+
+
+def grouped(rows: Parallels) -> list[list[Meaning]]:
+    """Return meanings in their groups; one that was given alone is a group of its own."""
+    return [[entry] if isinstance(entry, Mapping) else list(entry) for entry in rows]
 
 
 def _language_pairs(
