@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import regex
 import torch
 from numpy.typing import NDArray
 
@@ -51,6 +52,12 @@ IGNORED = -100
 # what small models need to move within a few hundred steps.
 WIDE = 512
 RATE_WIDE, RATE_SMALL = 2e-5, 5e-4
+
+# SentencePiece's sign for a blank, and how words begin that are written without one.
+_BLANK = "▁"
+_TOGETHER = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uff65]"
+)
 
 # Learning rate rises over this share of the steps, then falls to zero.
 WARM_UP = 0.1
@@ -444,12 +451,17 @@ def _pieces(tokenizer: Any, sentences: Sequence[Words]) -> list[list[list[int]]]
         add_special_tokens=False,
         verbose=False,
     )
+    # XLM-R's tokenizer writes a blank before every word; in Chinese text there is none.
+    blank = tokenizer.get_vocab().get(_BLANK)
     found: list[list[list[int]]] = []
     for number, words in enumerate(sentences):
         pieces: list[list[int]] = [[] for _ in words]
         ids = encoded["input_ids"][number]
         for token, word in zip(ids, encoded.word_ids(number), strict=True):
             pieces[word].append(token)
+        for place, word in enumerate(words[1:], start=1):
+            if len(pieces[place]) > 1 and pieces[place][0] == blank and _TOGETHER.match(word):
+                del pieces[place][0]
         # Control characters and blanks leave nothing behind; the word still has its place.
         found.append([word or [tokenizer.unk_token_id] for word in pieces])
     return found

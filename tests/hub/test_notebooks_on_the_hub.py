@@ -38,9 +38,7 @@ def dictionary(language: str, split: str) -> bytes:
 
 
 def stand_ins() -> dict[str, Resource]:
-    served = {
-        f"/fasttext/vectors-wiki/wiki.{code}.vec": Resource(vec(code)) for code in LANGUAGES
-    }
+    served = {f"/fasttext/vectors-wiki/wiki.{code}.vec": Resource(vec(code)) for code in LANGUAGES}
     for code in LANGUAGES[1:-1]:  # MUSE has no Swahili
         for split, name in {"train": "0-5000", "test": "5000-6500"}.items():
             path = f"/arrival/dictionaries/en-{code}.{name}.txt"

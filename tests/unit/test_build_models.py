@@ -57,6 +57,10 @@ XLMR = replace(
     languages=("en", "de"),
     share=1.0,
     ratings=True,
+    aligned=True,
+    switched=True,
+    seeds=2,
+    bounds=True,
     like="XLM-R.",
 )
 
@@ -288,13 +292,13 @@ def test_no_sentence_of_a_test_is_read(data: Path) -> None:
 
 def test_a_plan_sees_translations_of_its_languages_alone(data: Path) -> None:
     assert models.parallel(BERT) is None
-    groups = models.parallel(XLMR)
+    groups = models.parallel(replace(XLMR, switched=False))
     assert groups is not None and sum(map(len, groups)) >= 120 and max(map(len, groups)) > 1
     assert {frozenset(row) for group in groups for row in group} == {frozenset(("en", "de"))}
 
 
 def test_disguised_twins_share_no_letter(data: Path) -> None:
-    plan = replace(XLMR, languages=CODES)
+    plan = replace(XLMR, languages=CODES, switched=False)
     plain, hidden = models.texts(plan), models.texts(replace(plan, disguised=True))
     letters = {code: {c for t in rows for c in t if c.isalnum()} for code, rows in hidden.items()}
     assert hidden["en"] == plain["en"] and hidden["de"] != plain["de"]
@@ -304,6 +308,8 @@ def test_disguised_twins_share_no_letter(data: Path) -> None:
     groups = models.parallel(replace(plan, disguised=True)) or []
     told = {c for group in groups for row in group for c in row["de"] if c.isalnum()}
     assert groups and not told & letters["en"]
+    with pytest.raises(ValueError, match="several languages"):
+        replace(XLMR, disguised=True)
 
 
 def test_text_is_made_anew_where_its_grammar_has_changed(data: Path, tmp_path: Path) -> None:
@@ -648,15 +654,19 @@ def test_a_card_says_what_the_model_is(data: Path, table: scores.Table) -> None:
     page = cards.card(XLMR, table, facts)
     assert page.startswith("# mini-xlmr\n\nA model for a test.\n\n* Stands for: XLM-R.\n")
     assert f"{facts['parameters']:,} parameters" in page and "2 layers of 32 units" in page
-    assert "masked language modelling; ratings on 35 % of the reviews; translation ranking" in page
+    assert "masked language modelling; ratings on 35 % of the reviews; word embeddings" in page
+    assert "code-switched sentences; translation ranking on" in page
     assert "documents: en 240, de 200\n" in page and "Steps 20 of 512 tokens" in page
-    lines = [line for line in page.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in lines}) == 1
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| English", "| German"]
+    tables = [part.splitlines() for part in page.split("\n\n") if part.startswith("| language")]
+    assert len(tables) == 3  # its own, over seeds, beside
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1
+        assert [line.split(" | ")[0] for line in lines[2:]] == ["| English", "| German"]
     german = table["polarity"]["de"].percent
-    assert "| German | {:.0f} [{:.0f}, {:.0f}] |".format(*german) in lines[3]
-    assert lines[2].endswith("|  |")  # English is not retrieved from English
+    assert "| German | {:.0f} [{:.0f}, {:.0f}] |".format(*german) in tables[0][3]
+    assert tables[0][2].endswith("|  |")  # English is not retrieved from English
     plain = cards.card(BERT, {}, {**facts, "documents": models.documents(BERT)})
+    assert plain.count("| language |") == 1
     assert "* Trained on: masked language modelling\n" in plain
     hidden = cards.card(replace(BERT, disguised=True), {}, facts)
     assert "letters of their own" in hidden and "letters of their own" not in plain
@@ -672,21 +682,70 @@ def test_scores_are_read_as_they_were_written(table: scores.Table, tmp_path: Pat
     assert cards.dump(again) == cards.dump(table)
 
 
+def test_several_pretrainings_are_averaged(table: scores.Table) -> None:
+    still = Score(0.5, 0, 1)
+    made = [{"polarity": {"de": Score(v, 0, 1), "zh": still}} for v in (0.6, 0.7, 0.8)]
+    found = scores.over_seeds(made)["polarity, seeds"]
+    # 0.7 ± 4.303 · 0.1 / √3
+    assert (found["de"].value, found["de"].low) == pytest.approx((0.7, 0.4516), abs=1e-3)
+    assert (found["zh"].low, found["zh"].high) == (0.5, 0.5)
+    with pytest.raises(ValueError, match="spread"):
+        scores.over_seeds(made[:1])
+
+
+def test_what_stands_beside_a_model(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "EPOCHS", 1)
+    model, tokenizer = hub.model("XLM-R", "mlm"), hub.tokenizer("XLM-R")
+    asked: list[tuple[bool, bool]] = []
+    real = scores.measure
+
+    def spy(given: Any, *rest: Any, supervised: bool = False, **options: Any) -> scores.Table:
+        asked.append((same(given, model), supervised))
+        return real(given, *rest, supervised=supervised, **options)
+
+    monkeypatch.setattr(scores, "measure", spy)
+    found = scores.measure_beside(model, tokenizer, ("en", "de"))
+    assert asked == [(True, True), (False, False)]
+    for name, _ in cards._beside():
+        assert set(found[name]) >= {"de"} and sane(found[name]), name
+
+
+def test_a_plan_may_begin_aligned_and_read_switched_sentences(data: Path) -> None:
+    read, groups = models.texts(XLMR), models.parallel(XLMR)
+    assert groups is not None
+    rows = [row for group in groups for row in group]
+    assert set(read) == {"en", "de", "mixed"} and len(rows) >= 120
+    assert read["mixed"] == [row["mixed"] for row in rows if "mixed" in row]
+    plain = replace(XLMR, switched=False)
+    assert set(models.texts(plain)) == {"en", "de"}
+    assert all(set(row) == {"en", "de"} for group in models.parallel(plain) or () for row in group)
+    tokenizer = models.vocabulary(XLMR)
+    model = models.fresh(XLMR, tokenizer)
+    before = model.get_input_embeddings().weight.detach().clone()
+    models.align_embeddings(model, tokenizer, groups, seed=0)
+    moved = (model.get_input_embeddings().weight != before).any(dim=1)
+    assert 0.3 < moved.float().mean() < 1 and not moved[tokenizer.mask_token_id]
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
 def test_a_card_is_written_and_registered(
     data: Path, table: scores.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
-    def measured(model: Any, tokenizer: Any, languages: Any) -> scores.Table:
-        asked.append((model.num_parameters(), len(tokenizer), languages))
+    def measured(model: Any, tokenizer: Any, languages: Any, **options: Any) -> scores.Table:
+        asked.append((model.num_parameters(), len(tokenizer), languages, *options))
         return table
 
     monkeypatch.setattr(scores, "measure", measured)
+    monkeypatch.setattr(scores, "measure_beside", lambda *_: {})
     line = pipeline.steps()["cards/mini-xlmr"]()
     folder = data / "models" / "mini-xlmr"
     facts = json.loads((folder / "course.json").read_text("utf-8"))
-    assert asked == [(facts["parameters"], facts["vocabulary"], ("en", "de"))]
-    assert cards.card(XLMR, table, facts) == (folder / "README.md").read_text("utf-8")
+    size = facts["parameters"], facts["vocabulary"], ("en", "de")
+    assert asked == [size, (*size, "seeds")]
+    both = table | scores.over_seeds([table, table])
+    assert cards.card(XLMR, both, facts) == (folder / "README.md").read_text("utf-8")
     assert f"polarity {100 * table['polarity']['de'].value:.0f} %" in line
     assert {"models/mini-xlmr/README.md", "models/mini-xlmr/scores.json"} <= set(assets.manifest())
     assert all(check.ok for check in assets.verify_all())

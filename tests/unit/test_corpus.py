@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import unicodedata
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from xlhelpers import settings
 from xlhelpers.build.corpus import (
+    SWITCHED,
     audit,
     documents,
     forbidden,
@@ -29,7 +31,7 @@ from xlhelpers.build.corpus.news import has_late_name
 from xlhelpers.build.corpus.pairs import pairs
 from xlhelpers.build.corpus.scenes import Scene, draw, makes_sense, meaning, relation
 from xlhelpers.build.corpus.splits import Policy, is_late, pair_split, scene_split, share
-from xlhelpers.build.grammar import Grammar, Meaning, World, load_world, read
+from xlhelpers.build.grammar import Grammar, Meaning, World, load, load_world, read
 
 SIZES = {
     "sentiment": {"train": 96, "dev": 24, "test": 48},
@@ -473,7 +475,7 @@ def test_languages_read_different_documents_and_the_same_parallel_ones(
 def said_in(groups: list[list[dict[str, str]]]) -> dict[str, list[str]]:
     """Return the parallel sentences by language, groups end to end."""
     rows = [row for group in groups for row in group]
-    return {code: [row[code] for row in rows] for code in rows[0]}
+    return {code: [row[code] for row in rows] for code in rows[0] if code != SWITCHED}
 
 
 def test_parallel_meanings_come_in_groups_of_similar_ones(
@@ -491,7 +493,7 @@ def test_parallel_meanings_come_in_groups_of_similar_ones(
     sizes = [len(group) for group in groups]
     assert 200 <= sum(sizes) < 200 + max(sizes) and max(sizes) == 1 + 3
     assert len(said) == len(set(said)) == sum(sizes)
-    assert all(set(row) == {"en", "de"} for group in groups for row in group)
+    assert all(set(row) - {SWITCHED} == {"en", "de"} for group in groups for row in group)
     rest, opposite, alone, reviewed = iter(said), 0, 0, 0
     for size in sizes:
         first, *others = (next(rest) for _ in range(size))
@@ -505,6 +507,28 @@ def test_parallel_meanings_come_in_groups_of_similar_ones(
     # Hard negatives, the same but for the opinion; what is neutral has no opposite.
     assert opposite > 0.6 * reviewed > 15
     assert alone > 20  # scenes, and reviews without a quality
+
+
+def test_code_switched_sentences_say_slots_in_another_language() -> None:
+    world = load_world()
+    grammars = {code: load(code, world) for code in ("en", "ru", "zh")}
+    groups = parallel(world, grammars, 200)
+    assert groups == parallel(world, grammars, 200)
+    rows = [row for group in groups for row in group]
+    mixed = [row for row in rows if SWITCHED in row]
+    assert 0.4 * len(rows) < len(mixed) < len(rows)
+    assert all(row[SWITCHED] not in (row["en"], row["ru"], row["zh"]) for row in mixed)
+    both = [row for row in mixed if len(scripts(row[SWITCHED])) > 1]
+    assert len(both) > 0.8 * len(mixed)
+    born = Meaning.of("news.born", {"p": "anna_kowalska", "l": "rome"})
+    (said,) = sets.say([born], grammars, "s", plain=True)["en"]
+    filled = {name: said.text[start:end] for name, start, end in said.slots}
+    assert filled == {"p": "Anna Kowalska", "l": "Rome"}
+
+
+def scripts(text: str) -> set[str]:
+    named = (unicodedata.name(char, "?").split()[0] for char in text if char.isalpha())
+    return {name for name in named if name in ("LATIN", "CYRILLIC", "CJK")}
 
 
 def differs_in(a: Meaning, b: Meaning) -> set[str]:

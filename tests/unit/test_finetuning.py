@@ -539,6 +539,21 @@ def test_xlmr_frames_sentences_in_its_own_way(xlmr_tokenizer: Any) -> None:
         assert len(ft.tag(model, xlmr_tokenizer, [["the"] * 15])[0]) == 15
 
 
+def test_chinese_words_are_read_as_in_chinese_text() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import XLMRobertaTokenizerFast
+
+    entries = ["<s>", "<pad>", "</s>", "<unk>", "▁", "我", "们", "▁we", "▁我"]
+    core = Tokenizer(models.Unigram([(e, -1.0) for e in entries], unk_id=3))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    split = XLMRobertaTokenizerFast(tokenizer_object=core)
+    blank, one, many, we, joined = (entries.index(e) for e in entries[4:])
+
+    found = ft._pieces(split, [["们", "们我", "we", "。"], ["们"], ["we", "我"]])
+    # The first word keeps its blank, as the text does; a blank that is part of a piece stays.
+    assert found == [[[blank, many], [many, one], [we], [3]], [[blank, many]], [[we], [joined]]]
+
+
 def test_no_word_of_a_long_sentence_is_lost(tagger: ft.Fitted, tokenizer: Any) -> None:
     sentence = ["the", "film", "Ada", "Smith", "playing"] * 8  # 48 pieces, 14 fit
     with pytest.warns(ft.TruncationWarning, match=r"1 of 2 sentences .* 14 pieces .* has 48\)"):

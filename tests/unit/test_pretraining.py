@@ -26,6 +26,7 @@ from xlhelpers.pretraining import (
     mlm_loss,
     pretrain,
     sampling_probabilities,
+    sentence_id_vectors,
     translation_ranking_loss,
 )
 from xlhelpers.pretraining.batches import Corpus, Frame
@@ -873,3 +874,39 @@ def test_a_checkpoint_of_another_run(tmp_path: Path) -> None:
 
 def test_the_package_names_what_it_offers() -> None:
     assert all(hasattr(pretraining, name) for name in pretraining.__all__)
+
+
+# ── vectors to begin with ────────────────────────────────────────────────────────────────
+
+
+@KINDS
+def test_sentence_id_vectors_bring_translations_together(make: Callable[[], Made]) -> None:
+    _, tokenizer = make()
+    rows = meanings(400)
+    vectors, there = sentence_id_vectors(tokenizer, rows, 16)
+    again, _ = sentence_id_vectors(tokenizer, [[row] for row in rows], 16)
+    assert np.array_equal(vectors, again)
+    assert vectors.shape == (len(tokenizer), 16) and vectors.dtype == np.float32
+    assert not vectors[~there].any() and not there[tokenizer.mask_token_id]
+    assert np.allclose(np.linalg.norm(vectors[there], axis=1), 1, atol=1e-5)
+    words = [tokenizer(w, add_special_tokens=False)["input_ids"][-1] for w in vocabulary()]
+    assert there[words].all()
+    table = (vectors[words] @ vectors[words].T).reshape(3, WORDS, 3, WORDS)
+    nearest = table[0, :, 2].argmax(axis=1)
+    assert (nearest == np.arange(WORDS)).mean() > 0.9
+
+
+def test_sentence_id_vectors_count_whether_and_not_how_often() -> None:
+    _, tokenizer = bert()
+    rows = meanings(60)
+    twice = [{lang: f"{text} {text}" for lang, text in row.items()} for row in rows]
+    one, other = (sentence_id_vectors(tokenizer, given, 8)[0] for given in (rows, twice))
+    assert np.allclose(one, other, atol=1e-4)
+
+
+def test_sentence_id_vectors_need_more_meanings_than_units() -> None:
+    _, tokenizer = bert()
+    with pytest.raises(PretrainingError, match="shorter vectors"):
+        sentence_id_vectors(tokenizer, meanings(8), 16)
+    with pytest.raises(PretrainingError, match="no parallel sentences"):
+        sentence_id_vectors(tokenizer, [], 16)

@@ -14,10 +14,11 @@ from typing import Any
 
 from xlhelpers import assets, files, settings
 from xlhelpers.build import corpus, tokenizers
-from xlhelpers.build.corpus import sets
+from xlhelpers.build.corpus import SWITCHED, sets
 from xlhelpers.build.grammar import Grammar, World, load, load_world
 from xlhelpers.build.plans import DOCUMENTS, LANGUAGES, PARALLEL, RATINGS, UNSEEN, Plan
-from xlhelpers.pretraining import History, pretrain
+from xlhelpers.pretraining import History, pretrain, sentence_id_vectors
+from xlhelpers.pretraining.parallel import Parallels
 from xlhelpers.tokenization import disguise
 
 _RATING = re.compile(r" ?[1-5]/5$")
@@ -66,13 +67,16 @@ def text_step() -> str:
 
 
 def texts(plan: Plan) -> dict[str, list[str]]:
-    """Return the documents that a plan reads, by language."""
+    """Return the documents that a plan reads, by language; code-switched ones are one more."""
     found = {}
     for code in plan.languages:
         rows = list(_texts(f"{code}.txt")[: documents(plan)[code]])
         if not plan.ratings:
             rows = [_RATING.sub("", row) for row in rows]
         found[code] = [disguise(row, code) for row in rows] if plan.disguised else rows
+    if plan.switched:
+        meanings = [meaning for group in parallel(plan) or () for meaning in group]
+        found[SWITCHED] = [row[SWITCHED] for row in meanings if SWITCHED in row]
     return found
 
 
@@ -83,10 +87,11 @@ def documents(plan: Plan) -> dict[str, int]:
 
 def parallel(plan: Plan) -> list[list[dict[str, str]]] | None:
     """Return the groups of meanings that a plan sees in its languages; None where it sees none."""
-    if not plan.recipe.needs_parallel:
+    if not plan.reads_translations:
         return None
     groups = [json.loads(line) for line in _texts(_PARALLEL)]
-    found = [[{code: row[code] for code in plan.languages} for row in group] for group in groups]
+    codes = (*plan.languages, SWITCHED) if plan.switched else plan.languages
+    found = [[{c: row[c] for c in codes if c in row} for row in group] for group in groups]
     if plan.disguised:
         return [[{c: disguise(t, c) for c, t in row.items()} for row in group] for group in found]
     return found
@@ -169,6 +174,8 @@ def _note(name: str) -> Path:
 # learned how frequent tokens are and nothing of their context.
 _SPREAD = 0.05
 _BLOCK_OUTPUT = 0.3
+# The spread of aligned embeddings: words twice as large as the positions added to them.
+_ALIGNED = 0.1
 
 
 def fresh(plan: Plan, tokenizer: Any) -> Any:
@@ -216,6 +223,18 @@ def fresh(plan: Plan, tokenizer: Any) -> Any:
     return model
 
 
+def align_embeddings(model: Any, tokenizer: Any, groups: Parallels, seed: int) -> None:
+    """Let the embeddings of words begin with their translations; those in no meaning stay."""
+    import torch
+
+    weights = model.get_input_embeddings().weight
+    width = weights.shape[1]
+    vectors, there = sentence_id_vectors(tokenizer, groups, width, seed)
+    with torch.no_grad():
+        chosen = torch.from_numpy(vectors[there]) * (_ALIGNED * width**0.5)
+        weights[torch.from_numpy(there)] = chosen.to(weights.dtype)
+
+
 def vocabulary(plan: Plan) -> Any:
     """Train and return the tokenizer of a plan."""
     # A vocabulary of equals: exponents are compared on models that share one.
@@ -229,12 +248,14 @@ def train(plan: Plan, threads: int | None = None) -> tuple[Any, Any, History]:
     tokenizer = vocabulary(plan)
     model = fresh(plan, tokenizer)
     read, groups = texts(plan), parallel(plan)
+    if plan.aligned and groups is not None:
+        align_embeddings(model, tokenizer, groups, plan.recipe.seed)
     history = pretrain(
         model,
         tokenizer,
         read,
         plan.recipe,
-        parallel=groups,
+        parallel=groups if plan.recipe.needs_parallel else None,
         folder=_run_folder(plan, model, tokenizer, [read, groups]),
         threads=threads,
     )
@@ -262,6 +283,8 @@ def model_step(plan: Plan) -> str:
     import torch
 
     model, tokenizer, history = train(plan)
+    for seed in range(1, plan.seeds):
+        train(plan.seeded(seed))  # for the card, from their checkpoints
     # Half the bytes in what is shipped; the checkpoint of the run keeps the whole numbers.
     model.to(torch.float16)
     made = work_folder() / plan.name / "made"
@@ -325,6 +348,7 @@ def _facts(plan: Plan, model: Any, history: History) -> dict[str, Any]:
 
 
 __all__ = [
+    "align_embeddings",
     "corpus_languages",
     "documents",
     "fresh",

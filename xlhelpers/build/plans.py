@@ -52,6 +52,10 @@ class Plan:
         ratings: whether reviews keep their ratings.
         vocabulary: entries of the tokenizer.
         disguised: letters of every language but English moved to a range of their own.
+        aligned: word embeddings begin as `sentence_id_vectors` of the parallel meanings.
+        switched: code-switched sentences stand beside those of a language.
+        seeds: how many times it is pretrained; the first is shipped, the card gives all.
+        bounds: whether the card has baselines and supervised scores beside its own.
         says: what it is for, a sentence for its card.
         like: the real models it stands for.
         width: units of a layer; a head of attention has 32.
@@ -66,10 +70,23 @@ class Plan:
     ratings: bool = False
     vocabulary: int = 6_000
     disguised: bool = False
+    aligned: bool = False
+    switched: bool = False
+    seeds: int = 1
+    bounds: bool = False
     says: str = ""
     like: str = ""
     width: int = 128
     layers: int = 4
+
+    def __post_init__(self) -> None:
+        if self.disguised and self.switched:
+            raise ValueError("a sentence in several languages has no range of letters to move to")
+
+    @property
+    def reads_translations(self) -> bool:
+        """Whether training sees the parallel meanings in any way."""
+        return self.aligned or self.switched or self.recipe.needs_parallel
 
     def seeded(self, seed: int) -> Plan:
         """Return the same plan with another seed for weights, order and masks."""

@@ -22,6 +22,7 @@ from xlhelpers.alignment import Score, bootstrap
 SOURCE = "en"
 SEEDS = (0, 1, 2)  # of fine-tuning
 EPOCHS = 8
+FROZEN = 0  # the embeddings; chosen on the development sets, see docs/pretraining.md
 POLES = ("negative", "positive")
 
 Table = dict[str, dict[str, Score]]
@@ -54,6 +55,44 @@ def measure(
             lambda texts: encoding.encode(texts, model, tokenizer), languages
         )
     return table
+
+
+def measure_beside(model: Any, tokenizer: Any, languages: Sequence[str]) -> Table:
+    """Return what to hold the zero-shot scores of a model against, as `<measure>, <what>`.
+
+    `supervised`: fine-tuned on each language itself; `before pretraining`: the same model with
+    random weights; `n-grams`: a linear classifier on character n-grams of English; `majority`.
+    """
+    twin = encoding.random_twin(model, SEEDS[0])
+    tables = {
+        "supervised": measure(model, tokenizer, languages, seeds=SEEDS[:1], supervised=True),
+        "before pretraining": measure(twin, tokenizer, languages, seeds=SEEDS[:1]),
+        "n-grams": character_ngrams(languages),
+        "majority": majority(languages),
+    }
+    return {f"{name}, {what}": row for what, table in tables.items() for name, row in table.items()}
+
+
+def over_seeds(tables: Sequence[Table]) -> Table:
+    """Return the means of several pretrainings as `<measure>, seeds`, with t intervals (95 %).
+
+    Raises:
+        ValueError: fewer than two tables.
+    """
+    from scipy import stats
+
+    if len(tables) < 2:
+        raise ValueError("one pretraining has no spread")
+    wide = float(stats.t.ppf(0.975, len(tables) - 1)) / len(tables) ** 0.5
+    found: Table = {}
+    for name, row in tables[0].items():
+        for code in row:
+            values = np.array([table[name][code].value for table in tables])
+            half = wide * float(values.std(ddof=1))
+            centre = float(values.mean())
+            bounds = (max(0.0, centre - half), min(1.0, centre + half))
+            found.setdefault(f"{name}, seeds", {})[code] = Score(centre, *bounds)
+    return found
 
 
 # ── sentiment ────────────────────────────────────────────────────────────────────────────
@@ -91,6 +130,7 @@ def _classifier(model: Any, tokenizer: Any, language: str, seed: int) -> finetun
         data.labels,
         names=data.names,
         epochs=EPOCHS,
+        frozen=FROZEN,
         seed=seed,
         progress=False,
     )
@@ -169,6 +209,7 @@ def _entities(
                 data.tags,
                 names=data.names,
                 epochs=EPOCHS,
+                frozen=FROZEN,
                 seed=seed,
                 progress=False,
             )

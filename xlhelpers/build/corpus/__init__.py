@@ -10,10 +10,11 @@
 from __future__ import annotations
 
 from xlhelpers.build.corpus.audit import Audit, Shortcut, audit
-from xlhelpers.build.corpus.pretraining import Document, documents, parallel
+from xlhelpers.build.corpus.pretraining import SWITCHED, Document, documents, parallel
 from xlhelpers.build.corpus.sets import TASKS, CorpusError, forbidden, write
 
 __all__ = [
+    "SWITCHED",
     "TASKS",
     "Audit",
     "CorpusError",

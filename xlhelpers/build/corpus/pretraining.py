@@ -14,6 +14,7 @@ from xlhelpers.build.corpus import news, reviews, scenes
 from xlhelpers.build.corpus.sets import join, say
 from xlhelpers.build.corpus.splits import Policy, scene_split
 from xlhelpers.build.grammar import Grammar, Meaning, World
+from xlhelpers.build.grammar.realise import Sentence
 
 # Shares of the domains.
 MIX = {"review": 0.60, "news": 0.25, "scene": 0.15}
@@ -22,6 +23,8 @@ _RATINGS = {"positive": ("5/5", "4/5"), "neutral": ("3/5",), "negative": ("1/5",
 _WRONG = 0.10  # ratings that belong to another stance
 _LENGTHS = (2, 3, 4)
 _TRIES = 200
+SWITCHED = "mixed"  # the key of a sentence in several languages
+_SWITCH = 0.5  # share of the slots that another language fills
 _VARIETIES = 3  # sentences beside a sentence that differ from it in one word
 
 
@@ -90,6 +93,9 @@ def parallel(
     sentence, some of the opposite sign, or a name in the news. In a batch they are the wrong
     answers that teach most. Scenes stand alone. A meaning occurs once. Where a language's
     sentence is forbidden, all leave it out. There are fewer where nothing new comes up.
+
+    Beside the languages a row has, under `SWITCHED`, the sentence of one with words of others,
+    where it has slots to fill: code-switching as in pretraining by Yang et al. (2020, AAAI).
     """
     rng = random.Random(f"{seed} parallel")
     barred = {code: frozenset(texts) for code, texts in (forbidden or {}).items()}
@@ -108,13 +114,36 @@ def parallel(
             seen.add(variety)  # tried once: no other wording slips past what is forbidden
             said = say([variety], grammars, f"{seed} parallel {number} {place}", plain=True)
             row = {code: sentences[0].text for code, sentences in said.items()}
-            if not any(text in barred.get(code, ()) for code, text in row.items()):
-                group.append(row)
+            if any(text in barred.get(code, ()) for code, text in row.items()):
+                continue
+            mixed = switched({code: s[0] for code, s in said.items()}, f"{seed} {number} {place}")
+            usual = mixed in row.values() or any(mixed in texts for texts in barred.values())
+            group.append(row if usual else {**row, SWITCHED: mixed})
         if group:
             groups.append(group)
             made += len(group)
             idle = 0
     return groups
+
+
+def switched(said: Mapping[str, Sentence], seed: str) -> str:
+    """Return a sentence of one language in which others say some of its slots.
+
+    Args:
+        said: a meaning by language, realised `plain`.
+    """
+    rng = random.Random(f"{seed} switched")
+    base = said[rng.choice(sorted(said))]
+    others: dict[str, list[str]] = {}
+    for sentence in said.values():
+        for slot, start, end in sentence.slots:
+            others.setdefault(slot, []).append(sentence.text[start:end])
+    text = base.text
+    # From the end, so that the places of what comes before stay.
+    for slot, start, end in sorted(base.slots, key=lambda place: -place[1]):
+        if rng.random() < _SWITCH:
+            text = text[:start] + rng.choice(others[slot]) + text[end:]
+    return text
 
 
 def _varieties(world: World, rng: random.Random, domain: str, meaning: Meaning) -> list[Meaning]:

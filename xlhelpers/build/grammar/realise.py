@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import regex
 
@@ -52,6 +53,8 @@ class Sentence:
             the grammar names none.
         entities: IOB2 tags (PER, LOC, ORG) for each token; all `O` outside the news.
         template: of the world, with its domain.
+        slots: name, start and end in `text` of each slot that is said in one place; only where
+            the sentence is plain.
     """
 
     text: str
@@ -59,6 +62,7 @@ class Sentence:
     upos: tuple[str, ...]
     entities: tuple[str, ...]
     template: str
+    slots: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Mark:
         entity: PER, LOC, ORG or `""`, of the outermost.
         tag: part of speech where the author marked one.
         reference: whether it came from a slot or function word.
+        slot: name of the slot, `""` elsewhere.
     """
 
     span: int = -1
@@ -78,6 +83,7 @@ class Mark:
     entity: str = ""
     tag: str = ""
     reference: bool = False
+    slot: str = ""
 
 
 @dataclass(slots=True)
@@ -113,7 +119,7 @@ def realise(
     chosen = rng.choice(variants) if rng else variants[variant % len(variants)]
     line = _assemble(chosen, template, dict(meaning.slots), grammar, writer)
     if plain:
-        return Sentence(line.text, (), (), (), template.name)
+        return Sentence(line.text, (), (), (), template.name, _slots(line))
     return _sentence(line, template, grammar)
 
 
@@ -198,10 +204,10 @@ def _slot(
     if category == "org":
         category = filler[0]
     entity = ENTITY.get(category, "") if template.domain == "news" else ""
-    mark = Mark(number, category, entity, piece.tag, True)
+    mark = Mark(number, category, entity, piece.tag, True, piece.name)
     if category != "institution":
         return [
-            (p.text, Mark(number, category, entity, p.tag or piece.tag, True))
+            (p.text, replace(mark, tag=p.tag or piece.tag))
             for p in pieces(form)
             if isinstance(p, Literal)
         ]
@@ -212,7 +218,7 @@ def _institution(form: str, place: str, mark: Mark, grammar: Grammar) -> list[tu
     parts: list[tuple[str, Mark]] = []
     for piece in pieces(form):
         if isinstance(piece, Literal):
-            parts.append((piece.text, Mark(mark.span, "institution", "ORG", piece.tag, True)))
+            parts.append((piece.text, replace(mark, entity="ORG", tag=piece.tag)))
         elif piece.name == "l":
             key = piece.column
             if piece.agreeing:
@@ -220,12 +226,12 @@ def _institution(form: str, place: str, mark: Mark, grammar: Grammar) -> list[tu
                     f"{grammar.file}: {piece} in an institution", "write {l} or {l.column} there"
                 )
             name = grammar.form("place_name", place, key)
-            parts.append((name, Mark(mark.span, "place_name", "ORG", "", True)))
+            parts.append((name, replace(mark, category="place_name", entity="ORG", tag="")))
         else:
             agr = grammar.agreement("place_name", place) if piece.agreeing else ""
             key = f"{piece.column}_{agr}" if piece.column and agr else piece.column or agr
             word = grammar.word(piece.name, key)
-            parts.append((word, Mark(mark.span, "institution", "ORG", piece.tag, True)))
+            parts.append((word, replace(mark, entity="ORG", tag=piece.tag)))
     return parts
 
 
@@ -242,21 +248,8 @@ def _without_blanks(line: _Line, grammar: Grammar) -> _Line:
     """Drop the blanks where words are written together, but for those between Latin words."""
     if grammar.join:
         return line
-    text, marks, words, word = "", list[Mark](), list[int](), 0
-    for i, char in enumerate(line.text):
-        if char == " ":
-            word += 1
-            if not (_latin(line.text[i - 1 : i]) and _latin(line.text[i + 1 : i + 2])):
-                continue
-        text += char
-        marks.append(line.marks[i])
-        words.append(word)
-        word += char == " "
-    return _Line(text, marks, words)
-
-
-def _latin(char: str) -> bool:
-    return bool(char) and char.isalnum() and char < "\u0250"
+    text, kept, words = tokenisation.without_blanks(line.text)
+    return _Line(text, [line.marks[i] for i in kept], words)
 
 
 # ── rewriting ────────────────────────────────────────────────────────────────────────────
@@ -330,6 +323,18 @@ def _capitals(line: _Line, code: str) -> str:
             upper = "İ" if code == "tr" and chars[at] == "i" else chars[at].upper()
             chars[at] = upper if len(upper) == 1 else chars[at]
     return "".join(chars)
+
+
+def _slots(line: _Line) -> tuple[tuple[str, int, int], ...]:
+    """Return where each slot is said; one that is said in two places is left out."""
+    found: dict[str, tuple[str, int, int] | None] = {}
+    at = 0
+    for name, run in groupby(line.marks, key=lambda mark: mark.slot):
+        end = at + sum(1 for _ in run)
+        if name:
+            found[name] = None if name in found else (name, at, end)
+        at = end
+    return tuple(place for place in found.values() if place is not None)
 
 
 # ── tokens and tags ──────────────────────────────────────────────────────────────────────

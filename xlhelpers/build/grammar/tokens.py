@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xlhelpers.tokens import APOSTROPHES, is_word, spans
+from xlhelpers.tokens import APOSTROPHES, is_word, spans, without_blanks
 
-__all__ = ["APOSTROPHES", "is_word", "spans"]
+__all__ = ["APOSTROPHES", "is_word", "spans", "without_blanks"]
