@@ -619,7 +619,7 @@ def _train(
         tempfile.TemporaryDirectory(prefix="xl-", ignore_cleanup_errors=True) as folder,
         _own_randomness(),
         _freezing(still),
-        hub._quiet(),
+        hub.quiet(),
     ):
         trainer = _trainer(model, tokenizer, features, plan, scorer, metric, folder)
         bar = _bar(progress)

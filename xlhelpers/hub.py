@@ -6,17 +6,21 @@ precision on a CPU, a weight file with a flipped bit. Everything that comes thro
 been checked for these; what fails raises a `HubError` that says what to do.
 
 Checkpoints come from the Hugging Face hub (`HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work
-as usual), as safetensors only and without code from the repository. fastText's vectors and
-MUSE's dictionaries come from their authors' server (`XL_FASTTEXT_ENDPOINT` overrides it).
+as usual), as safetensors only and without code from the repository. Where a repository has
+pickled weights only, the conversion that the hub's own bot has left there is taken. fastText's
+vectors and MUSE's dictionaries come from their authors' server (`XL_FASTTEXT_ENDPOINT`
+overrides it).
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +50,10 @@ class HubError(CourseError):
     """A tokenizer, model or data file cannot be had, or must not be used as it is."""
 
 
+class ConversionNotice(UserWarning):
+    """The weights come from a pull request to a checkpoint, not from its main branch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """A part that a model plays in the course, and who plays it in either set.
@@ -56,7 +64,6 @@ class Role:
         hub: id on the hub; empty where the notebook trains its own.
         task: what it is loaded for when nothing else is asked; a key of `TASKS`.
         note: what one should know about the hub's checkpoint.
-        revision: branch, tag or commit, where not `main`.
     """
 
     name: str
@@ -64,7 +71,6 @@ class Role:
     hub: str
     task: str = "encoder"
     note: str = ""
-    revision: str = "main"
 
 
 _ROLES = (
@@ -112,8 +118,9 @@ _ROLES = (
 
 ROLES: Mapping[str, Role] = MappingProxyType({role.name: role for role in _ROLES})
 
-# Repositories whose main branch has no safetensors; the conversion waits in a pull request.
-_REVISIONS = {"Helsinki-NLP/opus-mt-en-de": "refs/pr/4"}
+# Some repositories have pickled weights only. There the hub's bot has opened a pull request
+# with the same weights as safetensors, and owners who have moved on never merged it.
+_CONVERSION_BOT = "SFconvertbot"
 
 _TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.spm"]
 _MODEL_FILES = [
@@ -137,15 +144,9 @@ def resolve(what: str) -> Role:
     if pair:
         source, target = (languages.get(code).code for code in pair.groups())
         checkpoint = f"Helsinki-NLP/opus-mt-{source}-{target}"
-        return Role(
-            what,
-            f"mini-marian-{source}-{target}",
-            checkpoint,
-            "translation",
-            revision=_REVISIONS.get(checkpoint, "main"),
-        )
+        return Role(what, f"mini-marian-{source}-{target}", checkpoint, "translation")
     if _HUB_ID.fullmatch(what) and "/" in what:
-        return Role(what, "", what, revision=_REVISIONS.get(what, "main"))
+        return Role(what, "", what)
     near = difflib.get_close_matches(what, ROLES, n=2, cutoff=0.4)
     raise HubError(
         f"{what!r} is no role of the course and no model id",
@@ -165,14 +166,14 @@ def tokenizer(what: str | Path, *, revision: str | None = None) -> Any:
     from transformers import AutoTokenizer
 
     settings.apply_threads()
-    with _quiet():
+    with quiet():
         try:
             found = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise HubError(
-                f"the files of {what!r} make no tokenizer ({_first_line(error)})",
+                f"the files of {what!r} make no tokenizer ({first_line(error)})",
                 "check the id; the repository may hold weights only",
             ) from error
     _check_vocabulary(what, folder, len(found))
@@ -189,12 +190,15 @@ def model(
 ) -> Any:
     """Return a model of a role, a hub id or a local folder, in float32, ready to evaluate.
 
+    Where the main branch holds pickled weights only, those of the hub's conversion bot are
+    taken; a `ConversionNotice` says so when they are downloaded.
+
     Args:
         what: `"mBERT"`, `"translation:en-de"`, `"FacebookAI/xlm-roberta-base"`, a folder.
         task: a key of `TASKS`; the role's own when left out, `"encoder"` for a plain id.
         new_head: accept parameters that the checkpoint lacks. They are random and have to be
             trained: their names are in `untrained(model)`.
-        revision: branch, tag or commit on the hub.
+        revision: branch, tag or commit on the hub; then that and no other is taken.
         config: passed on to the configuration: `num_labels`, `id2label`, `label2id` ...
 
     Raises:
@@ -253,8 +257,11 @@ def _folder(what: str | Path, patterns: list[str], revision: str | None) -> Path
                 f"the hub has no checkpoint for {role.name!r}: {role.note}",
                 "run the cells of the notebook that train it",
             )
-    folder = _hub_folder(role.hub, patterns, revision or role.revision)
-    _compare_checksums(role.hub, folder)
+    if patterns is _MODEL_FILES and revision is None:
+        folder = _weights_folder(role.hub)
+    else:
+        folder = _hub_folder(role.hub, patterns, revision or "main")
+    compare_checksums(role.hub, folder)
     return folder
 
 
@@ -277,28 +284,44 @@ def _hub_folder(checkpoint: str, patterns: list[str], revision: str) -> Path:
     What is in the cache is used as it is, without a request: a class of thirty does not hit
     the hub's rate limit, and a checkpoint does not change in the middle of a course.
     """
-    from huggingface_hub import errors, snapshot_download
-
-    how: dict[str, Any] = {
-        "revision": revision,
-        "allow_patterns": patterns,
-        "ignore_patterns": ["*/*"],
-    }
-    try:
-        cached = Path(snapshot_download(checkpoint, local_files_only=True, **how))
-        if _complete(cached, patterns):
-            return cached
-    except (OSError, ValueError, errors.HfHubHTTPError):
-        cached = None
+    cached = _cached_folder(checkpoint, patterns, revision)
+    if cached is not None:
+        return cached
     if not reachable():
         raise HubError(
             f"{checkpoint} is not in the cache and the hub cannot be reached",
             'connect once to fetch it, or work offline with xl.use("mini")',
         )
-    if not settings.current().progress:
-        how["tqdm_class"] = _no_bar()
+    how: dict[str, Any] = {} if settings.current().progress else {"tqdm_class": no_bar()}
+    with _in_plain_words(checkpoint, revision):
+        return _snapshot(checkpoint, patterns, revision, **how)
+
+
+def _cached_folder(checkpoint: str, patterns: list[str], revision: str) -> Path | None:
+    """Return the folder of a snapshot if the cache has all that is asked of it."""
+    from huggingface_hub import errors
+
     try:
-        return Path(snapshot_download(checkpoint, **how))
+        folder = _snapshot(checkpoint, patterns, revision, local_files_only=True)
+    except (OSError, ValueError, errors.HfHubHTTPError):
+        return None
+    return folder if _complete(folder, patterns) else None
+
+
+def _snapshot(checkpoint: str, patterns: list[str], revision: str, **how: Any) -> Path:
+    from huggingface_hub import snapshot_download
+
+    get = functools.partial(snapshot_download, allow_patterns=patterns, ignore_patterns=["*/*"])
+    return Path(get(checkpoint, revision=revision, **how))
+
+
+@contextmanager
+def _in_plain_words(checkpoint: str, revision: str) -> Iterator[None]:
+    """Turn what the hub's client raises into a `HubError` with a remedy."""
+    from huggingface_hub import errors
+
+    try:
+        yield
     except errors.GatedRepoError as error:
         remedy = "sign the agreement on the model's page, then log in (hf auth login)"
         raise HubError(f"{checkpoint} asks for an agreement first", remedy) from error
@@ -310,7 +333,7 @@ def _hub_folder(checkpoint: str, patterns: list[str], revision: str) -> Path:
         raise HubError(f"{checkpoint} has no revision {revision!r}", remedy) from error
     except Exception as error:  # a broken line has another name in every HTTP client
         raise HubError(
-            f"{checkpoint} could not be fetched whole ({_first_line(error)})",
+            f"{checkpoint} could not be fetched whole ({first_line(error)})",
             "run this again: it carries on where it stopped",
         ) from error
 
@@ -327,7 +350,7 @@ def _complete(folder: Path, patterns: list[str]) -> bool:
     return any(file.is_file() for file in folder.glob("*.safetensors"))
 
 
-def _compare_checksums(checkpoint: str, folder: Path) -> None:
+def compare_checksums(checkpoint: str, folder: Path) -> None:
     """Compare every file of a snapshot with the hub's checksum, or else with our own record.
 
     The hub's client notices a short file, not an altered one of the same size. Where the cache
@@ -383,9 +406,103 @@ def _read_record(file: Path) -> dict[str, Any]:
     if isinstance(content, dict):
         return content
     raise HubError(
-        f"the checksum record {file.name} cannot be read",
-        f"remove {file} and run this again: the files are taken as they are then",
+        f"the record {file.name} cannot be read",
+        f"remove {file} and run this again: it is made anew from what is there then",
     )
+
+
+# ── weights that are safetensors in a pull request only ──────────────────────────────────
+
+
+def _weights_folder(checkpoint: str) -> Path:
+    """Return the snapshot of a model's main branch or, if need be, of its conversion.
+
+    Where there is neither, it is the main branch as it is: `_require_safetensors` refuses it.
+    """
+    taken = _taken_before(checkpoint)
+    if taken and _cached_folder(checkpoint, _MODEL_FILES, "main") is None:
+        cached = _cached_folder(checkpoint, _MODEL_FILES, taken)
+        if cached is not None:
+            return cached
+    main = _hub_folder(checkpoint, _MODEL_FILES, "main")
+    revision = None if _complete(main, _MODEL_FILES) else _conversion(checkpoint)
+    if revision is None:
+        return main
+    folder = _hub_folder(checkpoint, _MODEL_FILES, revision)
+    _note_taken(checkpoint, revision, folder.name)
+    warnings.warn(
+        f"{checkpoint} has no safetensors on its main branch: "
+        f"taken from {revision}, the conversion by the hub's bot",
+        ConversionNotice,
+        stacklevel=4,
+    )
+    return folder
+
+
+def _conversion(checkpoint: str) -> str | None:
+    """Return the git reference of the conversion bot's newest fitting pull request, if any."""
+    from huggingface_hub import HfApi, errors
+
+    with _in_plain_words(checkpoint, "main"):
+        try:
+            proposed = list(
+                HfApi().get_repo_discussions(
+                    checkpoint,
+                    author=_CONVERSION_BOT,
+                    discussion_type="pull_request",
+                    discussion_status="open",
+                )
+            )
+        except errors.HfHubHTTPError as error:
+            if error.response.status_code == 403:  # the owner has switched discussions off
+                return None
+            raise
+        for request in sorted(proposed, key=lambda request: request.num, reverse=True):
+            # Anyone may propose weights, under the bot's usual title too: the author decides,
+            # and a server that knows no filters must not decide otherwise.
+            reference = request.git_reference
+            if request.author == _CONVERSION_BOT and request.status == "open" and reference:
+                if _converts(checkpoint, reference):
+                    return reference
+    return None
+
+
+def _converts(checkpoint: str, reference: str) -> bool:
+    """Whether a pull request has safetensors, made of the weights that are on main today."""
+    main, proposed = _blobs(checkpoint, "main"), _blobs(checkpoint, reference)
+    pickled = [name for name in main if name.endswith(".bin")]
+    return any(name.endswith(".safetensors") for name in proposed) and all(
+        proposed.get(name) == main[name] for name in pickled
+    )
+
+
+def _blobs(checkpoint: str, revision: str) -> dict[str, str]:
+    """Return the git id of every file in the top folder of a revision."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    entries = HfApi().list_repo_tree(checkpoint, revision=revision)
+    return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
+
+
+def _conversion_record(checkpoint: str) -> Path:
+    name = checkpoint.replace("/", "--")
+    return settings.current().cache / "hub-conversions" / f"{name}.json"
+
+
+def _taken_before(checkpoint: str) -> str | None:
+    """Return the commit of the conversion that was taken here, if one was.
+
+    The hub's cache cannot tell: it holds other pull requests too, once somebody asks for them.
+    """
+    commit = _read_record(_conversion_record(checkpoint)).get("commit")
+    return commit if isinstance(commit, str) else None
+
+
+def _note_taken(checkpoint: str, revision: str, commit: str) -> None:
+    content = {"revision": revision, "commit": commit, "author": _CONVERSION_BOT}
+    text = json.dumps(content, indent=1) + "\n"
+    files.write_text(_conversion_record(checkpoint), text)
 
 
 # ── loading ──────────────────────────────────────────────────────────────────────────────
@@ -425,7 +542,7 @@ def _load(
     import transformers
 
     settings.apply_threads()
-    with _quiet():
+    with quiet():
         try:
             loaded, report = getattr(transformers, TASKS[task]).from_pretrained(
                 folder,
@@ -442,14 +559,14 @@ def _load(
             )
         except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise HubError(
-                f"{what!r} cannot be loaded for {task!r} ({_first_line(error)})",
+                f"{what!r} cannot be loaded for {task!r} ({first_line(error)})",
                 "check that the checkpoint is of this kind",
             ) from error
         except Exception as error:
             if type(error).__name__ != "SafetensorError":
                 raise
             raise HubError(
-                f"the weights of {what!r} are damaged ({_first_line(error)})",
+                f"the weights of {what!r} are damaged ({first_line(error)})",
                 f"remove {folder} and run this again",
             ) from error
     return loaded, report
@@ -469,7 +586,7 @@ def _missing(loaded: Any, task: str, report: Mapping[str, Any]) -> tuple[str, ..
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' warnings and bars off the page: what matters is raised instead."""
     from transformers.utils import logging
 
@@ -485,7 +602,8 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _no_bar() -> type:
+def no_bar() -> type:
+    """Return a progress bar class for the hub's client that never shows anything."""
     from functools import partialmethod
 
     from tqdm.auto import tqdm
@@ -493,7 +611,8 @@ def _no_bar() -> type:
     return type("NoBar", (tqdm,), {"__init__": partialmethod(tqdm.__init__, disable=True)})
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, cut at 200 characters, or its name."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:200]
 

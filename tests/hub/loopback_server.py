@@ -13,12 +13,15 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+Query = Mapping[str, str]
 
 
 @dataclass
@@ -103,15 +106,16 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
 
-    def find(self, path: str) -> Resource | None:
+    def find(self, path: str, query: Query) -> Resource | None:
         return self.resources.get(path)
 
     def _answer(self, handler: BaseHTTPRequestHandler, body: bool) -> None:
-        path = unquote(urlsplit(handler.path).path)
+        address = urlsplit(handler.path)
+        path, query = unquote(address.path), dict(parse_qsl(address.query))
         wanted = handler.headers.get("Range", "")
         with self._lock:
             self.requests.append((handler.command, path, wanted))
-            resource = self.find(path) or Resource(
+            resource = self.find(path, query) or Resource(
                 b"{}", status=404, headers={"X-Error-Code": "EntryNotFound"}
             )
             cut = resource.cuts.pop(0) if resource.cuts and body else None
@@ -169,41 +173,109 @@ def _slice(resource: Resource, wanted: str, if_range: str) -> tuple[bytes, int, 
     return resource.content[first : last + 1], 206, {**headers, "Content-Range": span}
 
 
-class Hub(Server):
-    """A model hub: the folders given, under the ids given, for the unmodified client."""
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request to a model: who proposes which files, and what has become of it."""
 
-    def __init__(self, models: dict[str, Path]) -> None:
+    num: int
+    author: str
+    folder: Path
+    status: str = "open"
+    fullname: str = "Safetensors convertbot"
+    title: str = "Adding `safetensors` variant of this model"
+
+
+class Hub(Server):
+    """A model hub: the folders given, under the ids given, for the unmodified client.
+
+    What is in `resources` goes first, so that a test can let one address fail.
+    """
+
+    PAGE = 2  # the real one has 50 discussions a page
+
+    def __init__(
+        self,
+        models: Mapping[str, Path],
+        pulls: Mapping[str, Sequence[PullRequest]] | None = None,
+    ) -> None:
         super().__init__()
         self.models = models
+        self.pulls = pulls or {}
 
-    def find(self, path: str) -> Resource | None:
+    def find(self, path: str, query: Query) -> Resource | None:
+        if path in self.resources:
+            return super().find(path, query)
         if path == "/api/models":
             return _json([{"id": name} for name in self.models])
-        for name, folder in self.models.items():
+        for name in self.models:
             api = f"/api/models/{name}"
-            asked = re.fullmatch(rf"{re.escape(api)}/(revision|tree)/(.+)", path)
-            if asked and asked[2] not in ("main", _commit(folder)):
-                return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
-            if asked and asked[1] == "tree":
-                return _json([_entry(file) for file in _files(folder)])
-            if asked or path == api:
-                return self._info(name, folder)
-            match = re.fullmatch(rf"/{re.escape(name)}/resolve/[^/]+/(.+)", path)
-            if match and (folder / match[1]).is_file():
-                return _file(folder / match[1], _commit(folder))
+            if path == f"{api}/discussions":
+                return self._discussions(name, query)
+            asked = re.fullmatch(rf"{re.escape(api)}(?:/(revision|tree)/(.+))?", path)
+            if asked:
+                return self._revision(name, asked[1] == "tree", asked[2] or "main")
+            match = re.fullmatch(rf"/{re.escape(name)}/resolve/([^/]+)/(.+)", path)
             if match:
+                folder = self._at(name, match[1])
+                if folder and (folder / match[2]).is_file():
+                    return _file(folder / match[2], _commit(folder))
                 return None
         if path.startswith("/api/models/"):
             missing = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
             return Resource(b'{"error": "Repository not found"}', missing, 404)
-        return super().find(path)
+        return super().find(path, query)
 
-    def _info(self, name: str, folder: Path) -> Resource:
+    def _at(self, name: str, revision: str) -> Path | None:
+        """The files of a model on its main branch, in a pull request, or at a commit."""
+        named = {f"refs/pr/{pull.num}": pull.folder for pull in self.pulls.get(name, ())}
+        named["main"] = self.models[name]
+        return (named | {_commit(folder): folder for folder in named.values()}).get(revision)
+
+    def _revision(self, name: str, tree: bool, revision: str) -> Resource:
+        folder = self._at(name, revision)
+        if folder is None:
+            return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
+        if tree:
+            return _json([_entry(file) for file in _files(folder)])
         siblings = [{"rfilename": file.name} for file in _files(folder)]
         return _json(
             {"id": name, "modelId": name, "sha": _commit(folder), "siblings": siblings}
             | {"private": False, "gated": False, "disabled": False, "tags": [], "downloads": 0}
         )
+
+    def _discussions(self, name: str, query: Query) -> Resource:
+        """A page of pull requests, newest first; there are no other discussions here."""
+        found = [
+            pull
+            for pull in sorted(self.pulls.get(name, ()), key=lambda pull: pull.num, reverse=True)
+            if query.get("author", pull.author) == pull.author
+            and query.get("status", "all") in ("all", pull.status)
+            and query.get("type", "all") in ("all", "pull_request")
+        ]
+        start = int(query.get("p", 0)) * self.PAGE
+        page = [_discussion(name, pull) for pull in found[start : start + self.PAGE]]
+        closed = sum(pull.status == "closed" for pull in self.pulls.get(name, ()))
+        counts = {"count": len(found), "start": start, "numClosedDiscussions": closed}
+        return _json({"discussions": page, **counts})
+
+
+def _discussion(name: str, pull: PullRequest) -> dict[str, Any]:
+    person = {"avatarUrl": "/avatars/0.svg", "fullname": pull.fullname, "name": pull.author}
+    owner = {"name": name.split("/")[0], "type": "org"}
+    return {
+        "num": pull.num,
+        "author": {**person, "type": "user", "isPro": False, "isHf": False, "isMod": False},
+        "repo": {"name": name, "type": "model"},
+        "title": pull.title,
+        "status": pull.status,
+        "createdAt": f"2023-03-{pull.num:02}T12:00:00.000Z",
+        "isPullRequest": True,
+        "numComments": 0,
+        "topReactions": [],
+        "numReactionUsers": 0,
+        "pinned": False,
+        "repoOwner": {**owner, "isParticipating": False, "isDiscussionAuthor": False},
+    }
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,8 +7,11 @@ at is like the real thing: file lists, classes, heads that are there or are miss
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
+
+from loopback_server import PullRequest
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -21,7 +24,11 @@ MBERT = "google-bert/bert-base-multilingual-cased"
 XLMR = "FacebookAI/xlm-roberta-base"
 NER = "FacebookAI/xlm-roberta-large-finetuned-conll03-english"
 HALF = "stand-in/half-precision"
+INFOXLM = "microsoft/infoxlm-base"
 PICKLED = "stand-in/pickled-only"
+PROPOSED = "stand-in/converted-by-somebody"
+SILENT = "stand-in/discussions-switched-off"
+BROKEN = "stand-in/discussions-that-fail"
 EMPTY = "stand-in/empty-tokenizer"
 NER_LABELS = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"]
 
@@ -44,7 +51,8 @@ def build(folder: Path) -> dict[str, Path]:
     )
 
     torch.manual_seed(0)
-    places = {name: folder / name for name in (MBERT, XLMR, NER, HALF, PICKLED, EMPTY)}
+    pickled = (INFOXLM, PICKLED, PROPOSED, SILENT, BROKEN)
+    places = {name: folder / name for name in (MBERT, XLMR, NER, HALF, EMPTY, *pickled)}
 
     wordpiece = _wordpiece()
     bert = BertConfig(vocab_size=len(wordpiece), **SIZES)
@@ -65,13 +73,43 @@ def build(folder: Path) -> dict[str, Path]:
     model.half().save_pretrained(places[HALF])
     unigram.save_pretrained(places[HALF])
 
-    for name in (PICKLED, EMPTY):
-        places[name].mkdir(parents=True)
-        (places[name] / "config.json").write_text((places[MBERT] / "config.json").read_text())
-    torch.save({}, places[PICKLED] / "pytorch_model.bin")
+    for name in pickled:
+        weights = shutil.ignore_patterns("*.safetensors")
+        shutil.copytree(places[XLMR], places[name], ignore=weights)
+        torch.save({}, places[name] / "pytorch_model.bin")
+    places[EMPTY].mkdir(parents=True)
+    (places[EMPTY] / "config.json").write_text((places[MBERT] / "config.json").read_text())
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
     (places[EMPTY] / "tokenizer_config.json").write_text(json.dumps(settings))
     return places
+
+
+def pull_requests(models: dict[str, Path]) -> dict[str, list[PullRequest]]:
+    """Propose safetensors to models that have none: one good conversion, and four others."""
+    bot, other = "SFconvertbot", "somebody"
+    folder = models[INFOXLM].parent.parent / "pull-requests"
+    model = models[INFOXLM]
+    changed = [_proposal(folder / str(num), model, models[XLMR], shift=num) for num in (2, 3, 4)]
+    (changed[1] / "pytorch_model.bin").write_bytes(b"weights that main had once")
+    infoxlm = [
+        PullRequest(1, bot, _proposal(folder / "1", model, models[XLMR])),
+        PullRequest(2, other, changed[0]),
+        PullRequest(3, bot, changed[1]),
+        PullRequest(4, bot, changed[2], status="closed"),
+        PullRequest(5, bot, model, title="No safetensors in it"),
+    ]
+    return {INFOXLM: infoxlm, PROPOSED: [PullRequest(1, other, changed[0])]}
+
+
+def _proposal(folder: Path, model: Path, weights: Path, shift: float = 0.0) -> Path:
+    """The files of a model with safetensors beside them, `shift` added to every weight."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model, folder)
+    tensors = load_file(weights / "model.safetensors")
+    moved = {name: value + shift for name, value in tensors.items()}
+    save_file(moved, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
 
 
 def _wordpiece() -> Any:

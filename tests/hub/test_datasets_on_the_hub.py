@@ -9,39 +9,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from loopback_server import Resource, Server
+from learner import Learner
+from loopback_server import Query, Resource, Server
 
 from xlhelpers.datasets import PUBLIC
 
-ROOT = Path(__file__).resolve().parents[2]
-
 TWEETS, WIKIANN, XNLI = (PUBLIC[task].id for task in ("sentiment", "ner", "nli"))
 Files = dict[str, bytes]
-
-PRELUDE = """
-import json, sys
-import xlhelpers as xl
-from xlhelpers import datasets
-found = {}
-
-def note(key, make):
-    try:
-        found[key] = make()
-    except Exception as error:
-        found[key] = f"{type(error).__name__}: {error}"
-"""
 
 
 class DataHub(Server):
@@ -51,7 +33,7 @@ class DataHub(Server):
         super().__init__()
         self.sets = sets
 
-    def find(self, path: str) -> Resource | None:
+    def find(self, path: str, query: Query) -> Resource | None:
         if path == "/api/models":
             return _json([])
         for name, (commit, files) in self.sets.items():
@@ -70,7 +52,7 @@ class DataHub(Server):
         if path.startswith("/api/datasets/"):
             missing = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
             return Resource(b'{"error": "Repository not found"}', missing, 404)
-        return super().find(path)
+        return super().find(path, query)
 
     def downloads(self) -> list[str]:
         """What has been asked for by GET, files only, in order."""
@@ -164,34 +146,6 @@ def stand_ins() -> dict[str, tuple[str, Files]]:
     return {public.id: (public.revision, found[public.id]) for public in PUBLIC.values()}
 
 
-@dataclass
-class Client:
-    """A learner's interpreter with caches of its own and the loopback hub, nothing else."""
-
-    home: Path
-    endpoint: str
-
-    def run(self, code: str, **environ: str) -> dict[str, Any]:
-        """Run `code` in a fresh interpreter; return what it put into `found`."""
-        env = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": self.endpoint,
-            "HF_HOME": str(self.home / "hf"),
-            "XL_CACHE": str(self.home / "xl"),
-            "XL_MODELS": "hub",
-            "XL_PROGRESS": "0",
-            "HF_HUB_DISABLE_XET": "1",
-            **environ,
-        }
-        program = f"{PRELUDE}\n{code}\nprint(json.dumps(found))"
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return dict(json.loads(done.stdout.splitlines()[-1]), stderr=done.stderr)
-
-
 def visit(home: Path, code: str, changes: dict[str, Files | None] | None = None) -> dict[str, Any]:
     """Run `code` against the stand-ins with some files changed, or with sets that are gone."""
     sets = stand_ins()
@@ -201,7 +155,7 @@ def visit(home: Path, code: str, changes: dict[str, Files | None] | None = None)
         else:
             sets[name][1].update(files)
     with DataHub(sets) as running:
-        return Client(home, running.url).run(code)
+        return Learner(home, running.url).run(code)
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +165,8 @@ def served() -> Iterator[DataHub]:
 
 
 @pytest.fixture(scope="module")
-def client(served: DataHub, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(tmp_path_factory.mktemp("client"), served.url)
+def client(served: DataHub, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    return Learner(tmp_path_factory.mktemp("client"), served.url)
 
 
 FIRST_VISIT = """
@@ -246,7 +200,7 @@ found["loaded"] = sorted({"datasets", "torch", "transformers"} & set(sys.modules
 
 
 @pytest.fixture(scope="module")
-def first(client: Client) -> dict[str, Any]:
+def first(client: Learner) -> dict[str, Any]:
     """What a first visit with a working network finds."""
     return client.run(FIRST_VISIT)
 
@@ -372,9 +326,9 @@ note("copy altered", load)
 
 
 @pytest.fixture(scope="module")
-def second(client: Client, first: dict[str, Any]) -> dict[str, Any]:
+def second(client: Learner, first: dict[str, Any]) -> dict[str, Any]:
     """What a second visit finds, after the network has gone."""
-    return Client(client.home, "http://127.0.0.1:9").run(SECOND_VISIT)
+    return client.offline().run(SECOND_VISIT)
 
 
 def test_cached_sets_work_without_a_network(second: dict[str, Any]) -> None:
@@ -468,7 +422,7 @@ def test_set_that_is_not_as_expected_is_refused(
 def test_commit_that_the_hub_lacks_is_said(tmp_path: Path) -> None:
     sets = {XNLI: ("f" * 40, stand_ins()[XNLI][1])}
     with DataHub(sets) as running:
-        found = Client(tmp_path, running.url).run(LOAD)
+        found = Learner(tmp_path, running.url).run(LOAD)
     assert "no data set facebook/xnli at b8dd5d7 any more" in found["nli"]
     assert "report it" in found["nli"]
 
@@ -488,14 +442,14 @@ def test_download_that_breaks_off_is_resumed(tmp_path: Path) -> None:
     class Breaking(DataHub):
         cut = True
 
-        def find(self, asked: str) -> Resource | None:
-            resource = super().find(asked)
+        def find(self, asked: str, query: Query) -> Resource | None:
+            resource = super().find(asked, query)
             if resource is not None and asked == path and self.cut:
                 resource.cuts = [200]
             return resource
 
     with Breaking(stand_ins()) as running:
-        client = Client(tmp_path, running.url)
+        client = Learner(tmp_path, running.url)
         broken = client.run(load)
         running.cut = False
         assert broken["nli"].startswith(f"HubError: {XNLI} could not be fetched whole")

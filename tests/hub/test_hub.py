@@ -2,75 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stand_ins
-from loopback_server import Hub
+from learner import NOWHERE, Learner
+from loopback_server import Hub, PullRequest, Query, Resource
 
 from xlhelpers import hub, settings
-
-ROOT = Path(__file__).resolve().parents[2]
-
-PRELUDE = """
-import json, sys
-import xlhelpers as xl
-from xlhelpers import hub
-found = {}
-
-def note(key, make):
-    try:
-        found[key] = make()
-    except Exception as error:
-        found[key] = f"{type(error).__name__}: {error}"
-"""
-
-
-@dataclass
-class Client:
-    """A place to run programs as a learner would: own caches, the loopback hub, nothing else."""
-
-    home: Path
-    endpoint: str
-
-    def run(self, code: str, **environ: str) -> dict[str, Any]:
-        """Run `code` in a fresh interpreter; return what it put into `found`."""
-        env = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": self.endpoint,
-            "HF_HOME": str(self.home / "hf"),
-            "XL_CACHE": str(self.home / "xl"),
-            "XL_MODELS": "hub",
-            "XL_DEVICE": "cpu",
-            "XL_PROGRESS": "0",
-            "HF_HUB_DISABLE_XET": "1",
-            **environ,
-        }
-        program = f"{PRELUDE}\n{code}\nprint(json.dumps(found))"
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=180
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return dict(json.loads(done.stdout.splitlines()[-1]), stderr=done.stderr)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with Hub(stand_ins.build(tmp_path_factory.mktemp("stand-ins"))) as running:
+    models = stand_ins.build(tmp_path_factory.mktemp("stand-ins"))
+    with Hub(models, stand_ins.pull_requests(models)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def client(served: Hub, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(tmp_path_factory.mktemp("client"), served.url)
+def client(served: Hub, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    return Learner(tmp_path_factory.mktemp("client"), served.url)
 
 
 FIRST_VISIT = f"""
@@ -106,7 +60,7 @@ note("no commit", lambda: hub.tokenizer("mBERT", revision="f" * 40))
 
 
 @pytest.fixture(scope="module")
-def first(client: Client) -> dict[str, Any]:
+def first(client: Learner) -> dict[str, Any]:
     """What a first visit with a working network finds."""
     return client.run(FIRST_VISIT)
 
@@ -224,9 +178,9 @@ weights.unlink()
 
 
 @pytest.fixture(scope="module")
-def second(client: Client, first: dict[str, Any]) -> dict[str, Any]:
+def second(client: Learner, first: dict[str, Any]) -> dict[str, Any]:
     """What a second visit finds, after the network has gone."""
-    return Client(client.home, "http://127.0.0.1:9").run(SECOND_VISIT)
+    return client.offline().run(SECOND_VISIT)
 
 
 def test_cached_models_work_without_a_network(second: dict[str, Any]) -> None:
@@ -250,7 +204,7 @@ def test_cache_with_links_needs_no_record(second: dict[str, Any]) -> None:
 
 
 def test_damaged_record_and_damaged_weights_are_clear_errors(second: dict[str, Any]) -> None:
-    assert "checksum record" in second["record broken"]
+    assert "the record google-bert" in second["record broken"]
     assert second["copy cut"].startswith("HubError") and "damaged" in second["copy cut"]
 
 
@@ -259,10 +213,10 @@ def test_model_that_is_not_cached_needs_the_network(second: dict[str, Any]) -> N
     assert 'xl.use("mini")' in second["not cached"]
 
 
-def test_removed_file_is_downloaded_anew(client: Client, second: dict[str, Any]) -> None:
+def test_removed_file_is_downloaded_anew(client: Learner, second: dict[str, Any]) -> None:
     # What the errors above tell the reader to do.
     code = 'note("model", lambda: type(hub.model("mBERT")).__name__)'
-    assert Client(client.home, "http://127.0.0.1:9").run(code)["model"].startswith("HubError")
+    assert client.offline().run(code)["model"].startswith("HubError")
     assert client.run(code)["model"] == "BertModel"
 
 
@@ -277,10 +231,183 @@ note("tokenizer 2", lambda: len(hub.tokenizer("XLM-R")))
 note("model", lambda: hub.model("XLM-R"))
 found["seconds"] = time.perf_counter() - start
 """
-    found = Client(tmp_path, "http://127.0.0.1:9").run(code)
+    found = Learner(tmp_path, NOWHERE).run(code)
     for key in ("tokenizer", "tokenizer 2", "model"):
         assert found[key].startswith("HubError") and "cannot be reached" in found[key]
     assert found["seconds"] < 60
+
+
+# ── weights that are safetensors in a pull request only ──────────────────────────────────
+
+# The stand-in proposals differ in their weights, so that a sum tells which one was taken.
+WEIGHTS = """
+import os, warnings
+from pathlib import Path
+
+def weights(what="InfoXLM", **how):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = hub.model(what, **how)
+    found["said"] = [[type(w.message).__name__, str(w.message)] for w in said]
+    return round(float(model.get_input_embeddings().weight.sum()), 2)
+
+records = Path(os.environ["XL_CACHE"], "hub-conversions")
+"""
+
+CONVERTED = f"""{WEIGHTS}
+note("expected", lambda: weights("{stand_ins.XLMR}"))
+note("somebody's", lambda: weights(revision="refs/pr/2"))
+note("main", lambda: weights(revision="main"))
+note("taken", weights)
+found["said first"] = found["said"]
+note("taken again", weights)
+found["said again"] = found["said"]
+note("by id", lambda: weights("{stand_ins.INFOXLM}"))
+note("main again", lambda: weights(revision="main"))
+note("tokenizer", lambda: len(hub.tokenizer("InfoXLM")))
+found["records"] = {{file.name: json.loads(file.read_text()) for file in records.iterdir()}}
+for name in ("{stand_ins.PROPOSED}", "{stand_ins.SILENT}", "{stand_ins.BROKEN}"):
+    note(name, lambda: weights(name))
+"""
+
+
+@pytest.fixture(scope="module")
+def other_client(served: Hub, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    return Learner(tmp_path_factory.mktemp("other-client"), served.url)
+
+
+@pytest.fixture(scope="module")
+def converted(served: Hub, other_client: Learner) -> dict[str, Any]:
+    """What a first visit finds where main has pickled weights only."""
+    address = "/api/models/{}/discussions"
+    disabled = {"X-Error-Message": "Discussions are disabled for this repo"}
+    served.resources[address.format(stand_ins.SILENT)] = Resource(b"{}", disabled, status=403)
+    served.resources[address.format(stand_ins.BROKEN)] = Resource(b"{}", status=503)
+    return other_client.run(CONVERTED)
+
+
+def test_conversion_by_the_hubs_bot_is_found_and_used(converted: dict[str, Any]) -> None:
+    assert isinstance(converted["taken"], float)
+    assert converted["taken"] == converted["by id"] == converted["expected"]
+    # The tokenizer needs no conversion: it is the one on main.
+    assert converted["tokenizer"] == 5 + 1331
+
+
+def test_notice_says_which_revision_was_taken(converted: dict[str, Any]) -> None:
+    [[kind, text]] = converted["said first"]
+    assert kind == "ConversionNotice"
+    assert stand_ins.INFOXLM in text and "refs/pr/1," in text
+    assert converted["said again"] == []
+
+
+def test_conversion_is_asked_for_once(converted: dict[str, Any], served: Hub) -> None:
+    asked = [path for _, path, _ in served.requests if f"/{stand_ins.INFOXLM}/" in path]
+    # The bot's three open pull requests are on two pages of the list.
+    assert len([path for path in asked if path.endswith("/discussions")]) == 2
+    assert len([path for path in asked if path.endswith("revision/refs/pr/1")]) == 1
+
+
+def test_conversion_that_was_taken_is_recorded(converted: dict[str, Any], served: Hub) -> None:
+    [(name, record)] = converted["records"].items()
+    assert name == "microsoft--infoxlm-base.json"
+    assert record["revision"] == "refs/pr/1" and record["author"] == "SFconvertbot"
+    assert f"/{stand_ins.INFOXLM}/resolve/{record['commit']}/model.safetensors" in {
+        path for _, path, _ in served.requests
+    }
+
+
+def test_explicit_revision_is_respected(converted: dict[str, Any]) -> None:
+    assert isinstance(converted["somebody's"], float)
+    assert converted["somebody's"] != converted["expected"]
+    for key in ("main", "main again"):
+        assert converted[key].startswith("HubError") and "no .safetensors" in converted[key]
+
+
+def test_pull_request_by_somebody_else_is_not_taken(converted: dict[str, Any], served: Hub) -> None:
+    refused = converted[stand_ins.PROPOSED]
+    assert refused.startswith("HubError") and "no .safetensors file" in refused
+    assert 'revision="refs/pr/N"' in refused
+    asked = [path for _, path, _ in served.requests if f"/{stand_ins.PROPOSED}/" in path]
+    assert asked and not any("refs/pr" in path or path.endswith("tensors") for path in asked)
+
+
+def test_author_decides_whatever_the_server_lists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Careless(Hub):
+        def find(self, path: str, query: Query) -> Resource | None:
+            return super().find(path, {"p": query.get("p", "0")})
+
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    pull = PullRequest(1, "somebody", tmp_path)
+    with Careless({"a/b": tmp_path}, {"a/b": [pull]}) as running:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", running.url)
+        assert hub._conversion("a/b") is None
+        running.pulls = {"a/b": [dataclasses.replace(pull, author="SFconvertbot", num=2), pull]}
+        assert hub._conversion("a/b") == "refs/pr/2"
+
+
+def test_owner_who_takes_no_pull_requests_has_none(converted: dict[str, Any]) -> None:
+    assert "no .safetensors file" in converted[stand_ins.SILENT]
+    assert 'revision="refs/pr/N"' in converted[stand_ins.SILENT]
+
+
+def test_list_that_cannot_be_had_is_a_clear_error(converted: dict[str, Any]) -> None:
+    assert converted[stand_ins.BROKEN].startswith("HubError")
+    assert f"{stand_ins.BROKEN} could not be fetched whole" in converted[stand_ins.BROKEN]
+    assert "run this again" in converted[stand_ins.BROKEN]
+
+
+REMEMBERED = f"""{WEIGHTS}
+note("taken", weights)
+found["quiet"] = found["said"] == []
+note("somebody's", lambda: weights(revision="refs/pr/2"))
+note("main", lambda: weights(revision="main"))
+[record] = records.iterdir()
+good = record.read_text()
+record.write_text("{{")
+note("record broken", weights)
+record.unlink()
+note("record gone", weights)
+record.write_text(good)
+commit = json.loads(good)["commit"]
+[file] = Path(os.environ["HF_HOME"]).glob(f"hub/*infoxlm*/snapshots/{{commit}}/*.safetensors")
+blob = file.resolve()
+content = bytearray(blob.read_bytes())
+content[-1] ^= 1
+blob.write_bytes(content)
+note("altered", weights)
+"""
+
+
+@pytest.fixture(scope="module")
+def remembered(other_client: Learner, converted: dict[str, Any]) -> dict[str, Any]:
+    """What a second visit finds, after the network has gone."""
+    return other_client.offline().run(REMEMBERED)
+
+
+def test_conversion_is_remembered_without_a_network(
+    converted: dict[str, Any], remembered: dict[str, Any]
+) -> None:
+    # Somebody else's proposal, once asked for, is in the cache too and stays apart.
+    for key in ("taken", "somebody's"):
+        assert remembered[key] == converted[key] and isinstance(remembered[key], float), key
+    assert remembered["quiet"]
+
+
+def test_main_is_no_conversion_offline_either(remembered: dict[str, Any]) -> None:
+    assert "not in the cache and the hub cannot be reached" in remembered["main"]
+
+
+def test_lost_record_of_a_conversion_is_a_clear_error(remembered: dict[str, Any]) -> None:
+    assert "the record microsoft--infoxlm-base.json cannot" in remembered["record broken"]
+    assert "remove" in remembered["record broken"]
+    assert "not in the cache and the hub cannot be reached" in remembered["record gone"]
+
+
+def test_altered_conversion_is_refused(remembered: dict[str, Any]) -> None:
+    assert remembered["altered"].startswith("HubError: model.safetensors of microsoft/")
+    assert "has been altered" in remembered["altered"]
 
 
 # ── what needs no hub ────────────────────────────────────────────────────────────────────

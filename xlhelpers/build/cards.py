@@ -28,6 +28,12 @@ _SENSELESS = {
     ("entities", "n-grams"),
     ("retrieval", "supervised"),
 }
+_SCORES = (
+    "Fine-tuned on English alone (word embeddings kept as they are), tested in each language on "
+    f"sentences that no training text has; mean of {len(scores.SEEDS)} seeds of fine-tuning, "
+    "95 % intervals over test rows, in per cent. Chance is 50 for polarity and 33 for three "
+    "classes."
+)
 _BESIDE = (
     "Beside these: the most frequent class; character 2- to 4-grams of English reviews (linear "
     "classifier) and of sentences (retrieval); the model with random weights; and the bound, the "
@@ -85,48 +91,45 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 def card(plan: Plan, table: scores.Table, facts: Mapping[str, Any]) -> str:
     """Return a model card in Markdown."""
+    lines = [f"# {plan.name}", "", plan.says, "", *_made(plan, facts), "", "## Scores", "", _SCORES]
+    lines += ["", *_rows(plan, table, _COLUMNS)]
+    if plan.seeds > 1:
+        columns = {f"{name}, seeds": heading for name, heading in _COLUMNS.items()}
+        lines += ["", _seeds(plan), "", *_rows(plan, table, columns)]
+    if plan.bounds:
+        lines += ["", _BESIDE, "", *_rows(plan, table, dict(_beside()))]
+    lines += ["", "A model for teaching: it knows the little world of its corpus and nothing else."]
+    return "\n".join(lines) + "\n"
+
+
+def _made(plan: Plan, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that say how the model was made."""
     recipe = plan.recipe
     documents = ", ".join(f"{code} {count:,}" for code, count in facts["documents"].items())
     disguised = ", all but English in letters of their own" if plan.disguised else ""
-    lines = [
-        f"# {plan.name}",
-        "",
-        plan.says,
-        "",
-        f"* Stands for: {plan.like}",
-        f"* Architecture: {'BERT, WordPiece' if plan.kind == 'bert' else 'XLM-R, Unigram'}, "
-        f"{plan.layers} layers of {plan.width} units, {facts['vocabulary']:,} entries, "
-        f"{facts['parameters']:,} parameters, stored in half precision",
-        f"* Trained on: {'; '.join(_signals(plan))}",
-        f"* Text: generated from `data/grammar`{disguised}; documents: {documents}",
+    kind = "BERT, WordPiece" if plan.kind == "bert" else "XLM-R, Unigram"
+    yield f"* Stands for: {plan.like}"
+    yield (
+        f"* Architecture: {kind}, {plan.layers} layers of {plan.width} units, "
+        f"{facts['vocabulary']:,} entries, {facts['parameters']:,} parameters, stored in half "
+        "precision"
+    )
+    yield f"* Trained on: {'; '.join(_signals(plan))}"
+    yield f"* Text: generated from `data/grammar`{disguised}; documents: {documents}"
+    yield (
         f"* Steps {recipe.steps:,} of {recipe.tokens_per_batch:,} tokens "
         f"({facts['tokens']:,} tokens in all), seed {recipe.seed}, "
-        f"sampling exponent {recipe.alpha}, {facts['seconds'] / 60:.0f} minutes of training",
-        f"* Made by `python3 course.py build models/{plan.name}`; licence Apache-2.0",
-        "",
-        "## Scores",
-        "",
-        "Fine-tuned on English alone (word embeddings kept as they are), tested in each language",
-        f"on sentences that no training text has; mean of {len(scores.SEEDS)} seeds of "
-        "fine-tuning, 95 % intervals over test",
-        "rows, in per cent. Chance is 50 for polarity and 33 for three classes.",
-        "",
-        *_rows(plan, table, _COLUMNS),
-    ]
-    if plan.seeds > 1:
-        columns = {f"{name}, seeds": heading for name, heading in _COLUMNS.items()}
-        lines += [
-            "",
-            f"Over {plan.seeds} pretrainings that differ in their seed, the shipped one among "
-            f"them: mean, and a 95 % t interval ({plan.seeds - 1} degrees of freedom).",
-            "",
-            *_rows(plan, table, columns),
-        ]
-    if plan.bounds:
-        lines += ["", _BESIDE, ""]
-        lines += _rows(plan, table, dict(_beside()))
-    lines += ["", "A model for teaching: it knows the little world of its corpus and nothing else."]
-    return "\n".join(lines) + "\n"
+        f"sampling exponent {recipe.alpha}, {facts['seconds'] / 60:.0f} minutes of training"
+    )
+    yield f"* Made by `python3 course.py build models/{plan.name}`; licence Apache-2.0"
+
+
+def _seeds(plan: Plan) -> str:
+    return (
+        f"Over {plan.seeds} pretrainings that differ in their seed, the shipped one among them: "
+        f"mean, and a 95 % t interval ({plan.seeds - 1} degrees of freedom). The others were "
+        "fine-tuned once each."
+    )
 
 
 def _signals(plan: Plan) -> list[str]:

@@ -253,7 +253,7 @@ def _download(public: PublicSet, language: str, split: str) -> list[Path]:
             f"{public.id} has no whole file {patterns[0]} at {public.revision[:7]}",
             "run this again; if it stays so, report it",
         )
-    hub._compare_checksums(f"{public.id}@{public.revision[:12]}/{folder}", found[0].parent)
+    hub.compare_checksums(f"{public.id}@{public.revision[:12]}/{folder}", found[0].parent)
     return found
 
 
@@ -278,7 +278,7 @@ def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
         )
     how: dict[str, Any] = {"allow_patterns": patterns}
     if not settings.current().progress:
-        how["tqdm_class"] = hub._no_bar()
+        how["tqdm_class"] = hub.no_bar()
     try:
         return _matching(_snapshot(public, **how), patterns)
     except errors.GatedRepoError as error:
@@ -291,7 +291,7 @@ def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
         ) from error
     except Exception as error:  # a broken line has another name in every HTTP client
         raise hub.HubError(
-            f"{public.id} could not be fetched whole ({hub._first_line(error)})",
+            f"{public.id} could not be fetched whole ({hub.first_line(error)})",
             "run this again: it carries on where it stopped",
         ) from error
 
