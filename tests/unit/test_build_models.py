@@ -610,6 +610,22 @@ def test_a_head_is_new_and_drawn_by_fine_tuning(data: Path, role: str, task: str
     assert {p.dtype for p in headed.parameters()} == {torch.float32}
 
 
+def test_a_disguised_model_is_asked_in_disguise(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = finetuning.classify
+    monkeypatch.setattr(
+        finetuning, "classify", lambda *rest: (read.extend(rest[2]), real(*rest))[1]
+    )
+    scores.measure(
+        hub.model("mBERT", "mlm"), hub.tokenizer("mBERT"), ["en", "de"], seeds=(0,), disguised=True
+    )
+    plain = {code: set(datasets.sentiment(code, "test").texts) for code in ("en", "de")}
+    assert plain["en"] <= set(read) and not plain["de"] & set(read)
+    assert {tokenization.disguise(text, "de") for text in plain["de"]} <= set(read)
+
+
 def test_majority_and_character_ngrams(data: Path) -> None:
     common = scores.majority(["en", "zh"])
     assert {round(common["three"][code].value, 4) for code in ("en", "zh")} == {0.3333}
@@ -743,7 +759,7 @@ def test_a_card_is_written_and_registered(
     folder = data / "models" / "mini-xlmr"
     facts = json.loads((folder / "course.json").read_text("utf-8"))
     size = facts["parameters"], facts["vocabulary"], ("en", "de")
-    assert asked == [size, (*size, "seeds")]
+    assert asked == [(*size, "disguised"), (*size, "seeds")]
     both = table | scores.over_seeds([table, table])
     assert cards.card(XLMR, both, facts) == (folder / "README.md").read_text("utf-8")
     assert f"polarity {100 * table['polarity']['de'].value:.0f} %" in line

@@ -46,7 +46,7 @@ def card_step(plan: Plan) -> str:
     folder = settings.current().data / "models" / plan.name
     model = hub.model(folder, "mlm")
     tokenizer = hub.tokenizer(folder)
-    table = scores.measure(model, tokenizer, plan.languages)
+    table = scores.measure(model, tokenizer, plan.languages, disguised=plan.disguised)
     if plan.seeds > 1:
         table |= scores.over_seeds([table, *(_of_seed(plan, n) for n in range(1, plan.seeds))])
     if plan.bounds:

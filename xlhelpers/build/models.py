@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xlhelpers import assets, files, settings
+from xlhelpers import assets, files, hub, settings
 from xlhelpers.build import corpus, tokenizers
 from xlhelpers.build.corpus import SWITCHED, sets
 from xlhelpers.build.grammar import Grammar, World, load, load_world
@@ -289,8 +289,9 @@ def model_step(plan: Plan) -> str:
     model.to(torch.float16)
     made = work_folder() / plan.name / "made"
     shutil.rmtree(made, ignore_errors=True)
-    model.save_pretrained(made)
-    tokenizer.save_pretrained(made)
+    with hub.quiet():
+        model.save_pretrained(made)
+        tokenizer.save_pretrained(made)
     facts = json.dumps(_facts(plan, model, history), indent=1)
     files.write_text(made / "course.json", f"{facts}\n")
     folder = settings.current().data / "models" / plan.name

@@ -10,7 +10,9 @@ language itself (`supervised=True`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from xlhelpers import datasets, encoding, finetuning, hub
 from xlhelpers.alignment import Score, bootstrap
+from xlhelpers.tokenization import disguise
 
 SOURCE = "en"
 SEEDS = (0, 1, 2)  # of fine-tuning
@@ -36,6 +39,7 @@ def measure(
     *,
     seeds: Sequence[int] = SEEDS,
     supervised: bool = False,
+    disguised: bool = False,
 ) -> Table:
     """Return every measure in every language, zero-shot from English.
 
@@ -47,12 +51,15 @@ def measure(
 
     Args:
         supervised: fine-tune on each language itself instead of on English.
+        disguised: give the model all languages but English in letters of their own.
     """
-    table = _sentiment(model, tokenizer, languages, seeds, supervised)
-    table["entities"] = _entities(model, tokenizer, languages, seeds, supervised)
+    sources = languages if supervised else (SOURCE,)
+    how = _How(sources, () if supervised else languages, tuple(seeds), disguised)
+    table = _sentiment(model, tokenizer, how)
+    table["entities"] = _entities(model, tokenizer, how)
     if not supervised:
         table["retrieval"] = retrieval(
-            lambda texts: encoding.encode(texts, model, tokenizer), languages
+            lambda texts: encoding.encode(texts, model, tokenizer), languages, disguised
         )
     return table
 
@@ -95,38 +102,64 @@ def over_seeds(tables: Sequence[Table]) -> Table:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is fine-tuned and tested on.
+
+    Attributes:
+        sources: languages to fine-tune on, each by itself.
+        targets: those to test on; where there are none, the source itself.
+        seeds: of fine-tuning.
+        disguised: whether texts are given in letters of their own.
+    """
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    seeds: tuple[int, ...]
+    disguised: bool
+
+    def runs(self) -> Iterator[tuple[str, int]]:
+        return product(self.sources, self.seeds)
+
+    def tests(self, source: str) -> Sequence[str]:
+        return self.targets or (source,)
+
+
+def told(texts: Sequence[str], language: str, disguised: bool) -> Sequence[str]:
+    """Return texts as a model is given them."""
+    return [disguise(text, language) for text in texts] if disguised else texts
+
+
 # ── sentiment ────────────────────────────────────────────────────────────────────────────
 
 
-def _sentiment(
-    model: Any, tokenizer: Any, languages: Sequence[str], seeds: Sequence[int], supervised: bool
-) -> Table:
+def _sentiment(model: Any, tokenizer: Any, how: _How) -> Table:
     found: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
-    for source in languages if supervised else (SOURCE,):
-        for seed in seeds:
-            fitted = _classifier(model, tokenizer, source, seed)
-            for language in (source,) if supervised else languages:
-                answers = classified(
-                    lambda texts, fitted=fitted: finetuning.classify(
-                        fitted.model, tokenizer, texts
-                    ),
-                    language,
-                )
-                for name, right in answers.items():
-                    found.setdefault(name, {}).setdefault(language, []).append(right)
+    for source, seed in how.runs():
+        fitted = _classifier(model, tokenizer, source, seed, how.disguised)
+        for language in how.tests(source):
+            answers = classified(
+                lambda texts, fitted=fitted: finetuning.classify(fitted.model, tokenizer, texts),
+                language,
+                how.disguised,
+            )
+            for name, right in answers.items():
+                found.setdefault(name, {}).setdefault(language, []).append(right)
     return {
         name: {language: bootstrap(np.mean(runs, axis=0)) for language, runs in rows.items()}
         for name, rows in found.items()
     }
 
 
-def _classifier(model: Any, tokenizer: Any, language: str, seed: int) -> finetuning.Fitted:
+def _classifier(
+    model: Any, tokenizer: Any, language: str, seed: int, disguised: bool
+) -> finetuning.Fitted:
     data = datasets.sentiment(language, "train")
     headed = with_head(model, "classification", data.names)
     return finetuning.train_classifier(
         headed,
         tokenizer,
-        data.texts,
+        told(data.texts, language, disguised),
         data.labels,
         names=data.names,
         epochs=EPOCHS,
@@ -136,10 +169,12 @@ def _classifier(model: Any, tokenizer: Any, language: str, seed: int) -> finetun
     )
 
 
-def classified(classify: Any, language: str) -> dict[str, NDArray[np.float64]]:
+def classified(
+    classify: Any, language: str, disguised: bool = False
+) -> dict[str, NDArray[np.float64]]:
     """Return, for each sentiment measure, 1 for each right row and 0 for each wrong one."""
     test = datasets.sentiment(language, "test")
-    right = _right(classify(test.texts), test.labels)
+    right = _right(classify(told(test.texts, language, disguised)), test.labels)
     polar = np.array([label in POLES for label in test.labels])
     held = np.array(test.held)
     out = {
@@ -150,7 +185,7 @@ def classified(classify: Any, language: str) -> dict[str, NDArray[np.float64]]:
     }
     if language in datasets.handwritten_languages():
         free = datasets.handwritten("sentiment", language)
-        right = _right(classify(free.texts), free.labels)
+        right = _right(classify(told(free.texts, language, disguised)), free.labels)
         polar = np.array([label in POLES for label in free.labels])
         out["three by hand"] = right["three"]
         out["polarity by hand"] = right["polarity"][polar]
@@ -195,29 +230,27 @@ def with_head(model: Any, task: str, names: Sequence[str]) -> Any:
 # ── entities ─────────────────────────────────────────────────────────────────────────────
 
 
-def _entities(
-    model: Any, tokenizer: Any, languages: Sequence[str], seeds: Sequence[int], supervised: bool
-) -> dict[str, Score]:
-    runs: dict[str, list[Score]] = {}
-    for source in languages if supervised else (SOURCE,):
+def _entities(model: Any, tokenizer: Any, how: _How) -> dict[str, Score]:
+    found: dict[str, list[Score]] = {}
+    for source, seed in how.runs():
         data = datasets.ner(source, "train")
-        for seed in seeds:
-            fitted = finetuning.train_tagger(
-                with_head(model, "tagging", data.names),
-                tokenizer,
-                data.sentences,
-                data.tags,
-                names=data.names,
-                epochs=EPOCHS,
-                frozen=FROZEN,
-                seed=seed,
-                progress=False,
-            )
-            for language in (source,) if supervised else languages:
-                test = datasets.ner(language, "test")
-                tagged = finetuning.tag(fitted.model, tokenizer, test.sentences)
-                runs.setdefault(language, []).append(finetuning.entity_f1(test.tags, tagged))
-    return {language: mean(scores) for language, scores in runs.items()}
+        fitted = finetuning.train_tagger(
+            with_head(model, "tagging", data.names),
+            tokenizer,
+            [told(words, source, how.disguised) for words in data.sentences],
+            data.tags,
+            names=data.names,
+            epochs=EPOCHS,
+            frozen=FROZEN,
+            seed=seed,
+            progress=False,
+        )
+        for language in how.tests(source):
+            test = datasets.ner(language, "test")
+            read = [told(words, language, how.disguised) for words in test.sentences]
+            tagged = finetuning.tag(fitted.model, tokenizer, read)
+            found.setdefault(language, []).append(finetuning.entity_f1(test.tags, tagged))
+    return {language: mean(scores) for language, scores in found.items()}
 
 
 def mean(scores: Iterable[Score]) -> Score:
@@ -229,7 +262,7 @@ def mean(scores: Iterable[Score]) -> Score:
 # ── retrieval and baselines ──────────────────────────────────────────────────────────────
 
 
-def retrieval(encode: Any, languages: Sequence[str]) -> dict[str, Score]:
+def retrieval(encode: Any, languages: Sequence[str], disguised: bool = False) -> dict[str, Score]:
     """Return how often the nearest English review is the translation, by language."""
     found = {}
     for language in languages:
@@ -237,7 +270,8 @@ def retrieval(encode: Any, languages: Sequence[str]) -> dict[str, Score]:
             continue
         rows = datasets.parallel([SOURCE, language], "test")
         pairs = rows.texts(distinct=True)
-        result = encoding.retrieve(encode(pairs[language]), encode(pairs[SOURCE]), centre=True)
+        queries = encode(told(pairs[language], language, disguised))
+        result = encoding.retrieve(queries, encode(pairs[SOURCE]), centre=True)
         found[language] = Score(result.accuracy, result.low, result.high)
     return found
 
