@@ -43,9 +43,9 @@ class Learner:
         """The same caches after the network has gone."""
         return Learner(self.home, NOWHERE)
 
-    def run(self, code: str, **environ: str) -> dict[str, Any]:
-        """Run `code` in a fresh interpreter; return what it put into `found`, and its stderr."""
-        env = {
+    def environment(self, **environ: str) -> dict[str, str]:
+        """The variables of such a process; what is named here goes first."""
+        return {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "HF_ENDPOINT": self.endpoint,
@@ -57,6 +57,10 @@ class Learner:
             "HF_HUB_DISABLE_XET": "1",
             **environ,
         }
+
+    def run(self, code: str, **environ: str) -> dict[str, Any]:
+        """Run `code` in a fresh interpreter; return what it put into `found`, and its stderr."""
+        env = self.environment(**environ)
         program = f"{PRELUDE}\n{code}\nprint(json.dumps(found))"
         done = subprocess.run(
             [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=180

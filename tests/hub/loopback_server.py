@@ -1,4 +1,4 @@
-"""Loopback servers: plain files that misbehave on request, and a model hub of stand-ins.
+"""Loopback servers: plain files that misbehave on request, and a hub of stand-ins.
 
 They answer on 127.0.0.1 only and count what they send, so that a test can prove that a client
 stopped early, resumed, or did not ask at all.
@@ -22,6 +22,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 Query = Mapping[str, str]
+Files = Mapping[str, bytes]  # by path in the repository
 
 
 @dataclass
@@ -186,21 +187,32 @@ class PullRequest:
 
 
 class Hub(Server):
-    """A model hub: the folders given, under the ids given, for the unmodified client.
+    """A hub of models and data sets: what is given, under the ids given, for the real client.
 
     What is in `resources` goes first, so that a test can let one address fail.
+
+    Attributes:
+        models: the folder of each model, by id.
+        pulls: the pull requests to a model, by id.
+        sets: the commit of each data set and its files, by id.
     """
 
     PAGE = 2  # the real one has 50 discussions a page
 
     def __init__(
         self,
-        models: Mapping[str, Path],
+        models: Mapping[str, Path] | None = None,
         pulls: Mapping[str, Sequence[PullRequest]] | None = None,
+        sets: Mapping[str, tuple[str, Files]] | None = None,
     ) -> None:
         super().__init__()
-        self.models = models
+        self.models = models or {}
         self.pulls = pulls or {}
+        self.sets = sets or {}
+
+    def downloads(self) -> list[str]:
+        """What has been asked for by GET, files only, in order."""
+        return [path for how, path, _ in self.requests if how == "GET" and "/resolve/" in path]
 
     def find(self, path: str, query: Query) -> Resource | None:
         if path in self.resources:
@@ -208,40 +220,36 @@ class Hub(Server):
         if path == "/api/models":
             return _json([{"id": name} for name in self.models])
         for name in self.models:
-            api = f"/api/models/{name}"
-            if path == f"{api}/discussions":
-                return self._discussions(name, query)
-            asked = re.fullmatch(rf"{re.escape(api)}(?:/(revision|tree)/(.+))?", path)
-            if asked:
-                return self._revision(name, asked[1] == "tree", asked[2] or "main")
-            match = re.fullmatch(rf"/{re.escape(name)}/resolve/([^/]+)/(.+)", path)
-            if match:
-                folder = self._at(name, match[1])
-                if folder and (folder / match[2]).is_file():
-                    return _file(folder / match[2], _commit(folder))
-                return None
-        if path.startswith("/api/models/"):
+            if f"{path}/".startswith((f"/{name}/", f"/api/models/{name}/")):
+                return self._model(name, path, query)
+        for name, (commit, files) in self.sets.items():
+            if path.startswith((f"/datasets/{name}/", f"/api/datasets/{name}/")):
+                return _data_set(name, commit, files, path)
+        if path.startswith(("/api/models/", "/api/datasets/")):
             missing = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
             return Resource(b'{"error": "Repository not found"}', missing, 404)
         return super().find(path, query)
+
+    def _model(self, name: str, path: str, query: Query) -> Resource | None:
+        api = f"/api/models/{name}"
+        if path == f"{api}/discussions":
+            return self._discussions(name, query)
+        if asked := re.fullmatch(rf"{re.escape(api)}(?:/(revision|tree)/(.+))?", path):
+            folder = self._at(name, asked[2] or "main")
+            if folder is None:
+                return _no_revision()
+            return _listing(name, _commit(folder), _contents(folder), asked[1] == "tree")
+        if match := re.fullmatch(rf"/{re.escape(name)}/resolve/([^/]+)/(.+)", path):
+            folder = self._at(name, match[1])
+            if folder and (folder / match[2]).is_file():
+                return _file(match[2], (folder / match[2]).read_bytes(), _commit(folder))
+        return None
 
     def _at(self, name: str, revision: str) -> Path | None:
         """The files of a model on its main branch, in a pull request, or at a commit."""
         named = {f"refs/pr/{pull.num}": pull.folder for pull in self.pulls.get(name, ())}
         named["main"] = self.models[name]
         return (named | {_commit(folder): folder for folder in named.values()}).get(revision)
-
-    def _revision(self, name: str, tree: bool, revision: str) -> Resource:
-        folder = self._at(name, revision)
-        if folder is None:
-            return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
-        if tree:
-            return _json([_entry(file) for file in _files(folder)])
-        siblings = [{"rfilename": file.name} for file in _files(folder)]
-        return _json(
-            {"id": name, "modelId": name, "sha": _commit(folder), "siblings": siblings}
-            | {"private": False, "gated": False, "disabled": False, "tags": [], "downloads": 0}
-        )
 
     def _discussions(self, name: str, query: Query) -> Resource:
         """A page of pull requests, newest first; there are no other discussions here."""
@@ -278,38 +286,62 @@ def _discussion(name: str, pull: PullRequest) -> dict[str, Any]:
     }
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+def _data_set(name: str, commit: str, files: Files, path: str) -> Resource | None:
+    """What a data set answers at its one commit."""
+    asked = re.fullmatch(rf"/api/datasets/{re.escape(name)}/(revision|tree)/([^/]+)(/.*)?", path)
+    if asked and asked[2] != commit:
+        return _no_revision()
+    if asked:
+        return _listing(name, commit, files, asked[1] == "tree")
+    file = path.removeprefix(f"/datasets/{name}/resolve/{commit}/")
+    return _file(file, files[file], commit) if file in files else None
+
+
+def _contents(folder: Path) -> Files:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def _commit(folder: Path) -> str:
     digest = hashlib.sha1()
-    for file in _files(folder):
-        digest.update(file.name.encode() + file.read_bytes())
+    for name, content in _contents(folder).items():
+        digest.update(name.encode() + content)
     return digest.hexdigest()
 
 
-def _is_lfs(file: Path) -> bool:
-    return file.suffix in (".safetensors", ".bin")
+def _no_revision() -> Resource:
+    return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
+
+
+def _listing(name: str, commit: str, files: Files, tree: bool) -> Resource:
+    """What the hub tells of a repository: its files with checksums, or itself."""
+    if tree:
+        return _json([_entry(file, content) for file, content in files.items()])
+    siblings = [{"rfilename": file} for file in files]
+    return _json(
+        {"id": name, "modelId": name, "sha": commit, "siblings": siblings}
+        | {"private": False, "gated": False, "disabled": False, "tags": [], "downloads": 0}
+    )
+
+
+def _is_lfs(name: str) -> bool:
+    return name.endswith((".safetensors", ".bin", ".parquet"))
 
 
 def _git_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def _entry(file: Path) -> dict[str, Any]:
-    content = file.read_bytes()
-    entry: dict[str, Any] = {"type": "file", "path": file.name, "size": len(content)}
+def _entry(name: str, content: bytes) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "file", "path": name, "size": len(content)}
     entry["oid"] = _git_id(content)
-    if _is_lfs(file):
+    if _is_lfs(name):
         oid = hashlib.sha256(content).hexdigest()
         entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
     return entry
 
 
-def _file(file: Path, commit: str) -> Resource:
-    content = file.read_bytes()
-    etag = hashlib.sha256(content).hexdigest() if _is_lfs(file) else _git_id(content)
+def _file(name: str, content: bytes, commit: str) -> Resource:
+    etag = hashlib.sha256(content).hexdigest() if _is_lfs(name) else _git_id(content)
     headers = {
         "X-Repo-Commit": commit,
         "Accept-Ranges": "bytes",

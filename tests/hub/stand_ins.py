@@ -1,7 +1,8 @@
-"""Tiny models with random weights and the architectures of the real checkpoints.
+"""Models in the place of the real checkpoints: tiny random ones, and the course's own.
 
-The words are made up here; the shapes are small. Only what the door in `xlhelpers.hub` looks
-at is like the real thing: file lists, classes, heads that are there or are missing, dtypes.
+`build` makes up words and weights; only what the door in `xlhelpers.hub` looks at is like the
+real thing: file lists, classes, heads that are there or are missing, dtypes. `shipped` takes the
+mini models, which can read, and gives them the file lists of the real ones.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 64,
     "max_position_embeddings": 66,
 }
+MINIS = Path(__file__).resolve().parents[2] / "data" / "models"
+BOT = "SFconvertbot"
 MBERT = "google-bert/bert-base-multilingual-cased"
 XLMR = "FacebookAI/xlm-roberta-base"
 NER = "FacebookAI/xlm-roberta-large-finetuned-conll03-english"
@@ -74,9 +77,8 @@ def build(folder: Path) -> dict[str, Path]:
     unigram.save_pretrained(places[HALF])
 
     for name in pickled:
-        weights = shutil.ignore_patterns("*.safetensors")
-        shutil.copytree(places[XLMR], places[name], ignore=weights)
-        torch.save({}, places[name] / "pytorch_model.bin")
+        shutil.copytree(places[XLMR], places[name])
+        _pickle(places[name])
     places[EMPTY].mkdir(parents=True)
     (places[EMPTY] / "config.json").write_text((places[MBERT] / "config.json").read_text())
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
@@ -84,21 +86,58 @@ def build(folder: Path) -> dict[str, Path]:
     return places
 
 
+def shipped(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]]:
+    """The mini models as the real repositories would hold them, and the pull requests to them.
+
+    The real ones have no `course.json`, say less in `tokenizer_config.json` (microsoft's has
+    none), and name BERT's vocabulary in a file of its own. Left out are formats that nothing
+    here reads: SentencePiece's, TensorFlow's, Flax's.
+    """
+    minis = {MBERT: "mini-mbert", XLMR: "mini-xlmr", INFOXLM: "mini-infoxlm"}
+    sources = {name: MINIS / mini for name, mini in minis.items()}
+    places = {name: folder / name for name in minis}
+    for name, place in places.items():
+        place.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors", "tokenizer.json"):
+            shutil.copyfile(sources[name] / file, place / file)
+    for name, more in {MBERT: {"do_lower_case": False}, XLMR: {}}.items():
+        said = json.loads((sources[name] / "tokenizer_config.json").read_text(encoding="utf-8"))
+        told = json.dumps(more | {"model_max_length": said["model_max_length"]})
+        (places[name] / "tokenizer_config.json").write_text(told, encoding="utf-8")
+    content = json.loads((places[MBERT] / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    lines = "".join(f"{entry}\n" for entry in sorted(vocabulary, key=vocabulary.__getitem__))
+    (places[MBERT] / "vocab.txt").write_text(lines, encoding="utf-8")
+    _pickle(places[INFOXLM])
+    proposed = _proposal(folder / "pull-requests" / "1", places[INFOXLM], sources[INFOXLM])
+    return places, {INFOXLM: [PullRequest(1, BOT, proposed)]}
+
+
 def pull_requests(models: dict[str, Path]) -> dict[str, list[PullRequest]]:
     """Propose safetensors to models that have none: one good conversion, and four others."""
-    bot, other = "SFconvertbot", "somebody"
+    other = "somebody"
     folder = models[INFOXLM].parent.parent / "pull-requests"
     model = models[INFOXLM]
     changed = [_proposal(folder / str(num), model, models[XLMR], shift=num) for num in (2, 3, 4)]
     (changed[1] / "pytorch_model.bin").write_bytes(b"weights that main had once")
     infoxlm = [
-        PullRequest(1, bot, _proposal(folder / "1", model, models[XLMR])),
+        PullRequest(1, BOT, _proposal(folder / "1", model, models[XLMR])),
         PullRequest(2, other, changed[0]),
-        PullRequest(3, bot, changed[1]),
-        PullRequest(4, bot, changed[2], status="closed"),
-        PullRequest(5, bot, model, title="No safetensors in it"),
+        PullRequest(3, BOT, changed[1]),
+        PullRequest(4, BOT, changed[2], status="closed"),
+        PullRequest(5, BOT, model, title="No safetensors in it"),
     ]
     return {INFOXLM: infoxlm, PROPOSED: [PullRequest(1, other, changed[0])]}
+
+
+def _pickle(folder: Path) -> None:
+    """Turn the weights of a model into pickled ones."""
+    import torch
+    from safetensors.torch import load_file
+
+    weights = folder / "model.safetensors"
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
 
 
 def _proposal(folder: Path, model: Path, weights: Path, shift: float = 0.0) -> Path:

@@ -6,111 +6,42 @@ notes on labels that the library `datasets` leaves in the files it writes. Their
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import public_sets
 import pytest
 from learner import Learner
-from loopback_server import Query, Resource, Server
+from loopback_server import Hub, Query, Resource
+from public_sets import (
+    NER,
+    NLI,
+    TWEETS,
+    WIKIANN,
+    XNLI,
+    class_label,
+    parquet,
+    tweets_path,
+    xnli_path,
+)
 
 from xlhelpers.datasets import PUBLIC
 
-TWEETS, WIKIANN, XNLI = (PUBLIC[task].id for task in ("sentiment", "ner", "nli"))
 Files = dict[str, bytes]
-
-
-class DataHub(Server):
-    """Serves data sets as the hub does: files by repository id, at one commit each."""
-
-    def __init__(self, sets: dict[str, tuple[str, Files]]) -> None:
-        super().__init__()
-        self.sets = sets
-
-    def find(self, path: str, query: Query) -> Resource | None:
-        if path == "/api/models":
-            return _json([])
-        for name, (commit, files) in self.sets.items():
-            asked = re.fullmatch(rf"/api/datasets/{name}/(revision|tree)/([^/]+)(/.*)?", path)
-            if asked and asked[2] != commit:
-                return Resource(b"{}", {"X-Error-Code": "RevisionNotFound"}, 404)
-            if asked and asked[1] == "tree":
-                return _json([_entry(file, content) for file, content in files.items()])
-            if asked:
-                siblings = [{"rfilename": file} for file in files]
-                told = {"id": name, "sha": commit, "siblings": siblings, "private": False}
-                return _json(told | {"gated": False, "disabled": False, "tags": []})
-            file = path.removeprefix(f"/datasets/{name}/resolve/{commit}/")
-            if file != path and file in files:
-                return _file(files[file], commit)
-        if path.startswith("/api/datasets/"):
-            missing = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
-            return Resource(b'{"error": "Repository not found"}', missing, 404)
-        return super().find(path, query)
-
-    def downloads(self) -> list[str]:
-        """What has been asked for by GET, files only, in order."""
-        return [path for how, path, _ in self.requests if how == "GET" and "/resolve/" in path]
-
-
-def _json(content: Any) -> Resource:
-    return Resource(json.dumps(content).encode(), {"Content-Type": "application/json"})
-
-
-def _entry(file: str, content: bytes) -> dict[str, Any]:
-    oid, size = hashlib.sha256(content).hexdigest(), len(content)
-    lfs = {"oid": oid, "size": size, "pointerSize": 130}
-    return {"type": "file", "path": file, "size": size, "oid": oid[:40], "lfs": lfs}
-
-
-def _file(content: bytes, commit: str) -> Resource:
-    etag = hashlib.sha256(content).hexdigest()
-    headers = {
-        "X-Repo-Commit": commit,
-        "Accept-Ranges": "bytes",
-        "X-Linked-Etag": f'"{etag}"',
-        "X-Linked-Size": str(len(content)),
-        "Content-Type": "application/octet-stream",
-    }
-    return Resource(content, headers, etag=f'"{etag}"')
 
 
 # ── the stand-ins ────────────────────────────────────────────────────────────────────────
 
 
-def parquet(columns: dict[str, list[Any]], labels: dict[str, Any] | None) -> bytes:
-    """A parquet file; `labels` is what the library notes on its columns."""
-    table = pa.table(columns)
-    if labels is not None:
-        note = json.dumps({"info": {"features": labels}})
-        table = table.replace_schema_metadata({"huggingface": note})
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
-
-
-def class_label(*names: str) -> dict[str, Any]:
-    return {"names": list(names), "_type": "ClassLabel"}
-
-
-NLI = class_label("entailment", "neutral", "contradiction")
-NER = class_label("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-MOOD = class_label("negative", "neutral", "positive")
 SIZES = {"train": 9, "validation": 3, "test": 6}
 
 
 def xnli(code: str, rows: int, label: dict[str, Any] | None = NLI) -> bytes:
     premises = [f"{code} premise {i // 3}" for i in range(rows)]
-    columns: dict[str, list[Any]] = {"premise": premises}
-    columns["hypothesis"] = [f"{code} hypothesis {i}" for i in range(rows)]
-    columns["label"] = [i % 3 for i in range(rows)]
-    return parquet(columns, None if label is None else {"label": label})
+    hypotheses = [f"{code} hypothesis {i}" for i in range(rows)]
+    return public_sets.xnli(premises, hypotheses, [i % 3 for i in range(rows)], label)
 
 
 def wikiann(tokens: list[str], rows: int, kind: str = "Sequence") -> bytes:
@@ -124,9 +55,8 @@ def wikiann(tokens: list[str], rows: int, kind: str = "Sequence") -> bytes:
 
 
 def tweets(name: str, rows: int) -> bytes:
-    columns: dict[str, list[Any]] = {"text": [f"{name} tweet {i}" for i in range(rows)]}
-    columns["label"] = [i % 3 for i in range(rows)]
-    return parquet(columns, {"label": MOOD})
+    texts = [f"{name} tweet {i}" for i in range(rows)]
+    return public_sets.tweets(texts, [i % 3 for i in range(rows)])
 
 
 def stand_ins() -> dict[str, tuple[str, Files]]:
@@ -135,12 +65,12 @@ def stand_ins() -> dict[str, tuple[str, Files]]:
     words = ["Ana", "Díaz", "in", "Lima", "."]
     for split, rows in SIZES.items():
         for code in ("en", "de", "sw"):
-            nli[f"{code}/{split}-00000-of-00001.parquet"] = xnli(code, rows)
+            nli[xnli_path(code, split)] = xnli(code, rows)
         ner[f"en/{split}/0000.parquet"] = wikiann(words, rows)
         ner[f"yo/{split}/0000.parquet"] = wikiann(words, rows, "List")
         ner[f"zh/{split}/0000.parquet"] = wikiann([*"王芳在利马"], rows)
-        for name in ("english", "german", "hindi"):
-            mood[f"{name}/{split}/0000.parquet"] = tweets(name, rows)
+        for code, name in {"en": "english", "de": "german", "hi": "hindi"}.items():
+            mood[tweets_path(code, split)] = tweets(name, rows)
     nli["README.md"] = b"# XNLI\n"
     found = {XNLI: nli, WIKIANN: ner, TWEETS: mood}
     return {public.id: (public.revision, found[public.id]) for public in PUBLIC.values()}
@@ -154,18 +84,18 @@ def visit(home: Path, code: str, changes: dict[str, Files | None] | None = None)
             del sets[name]
         else:
             sets[name][1].update(files)
-    with DataHub(sets) as running:
+    with Hub(sets=sets) as running:
         return Learner(home, running.url).run(code)
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[DataHub]:
-    with DataHub(stand_ins()) as running:
+def served() -> Iterator[Hub]:
+    with Hub(sets=stand_ins()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def client(served: DataHub, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+def client(served: Hub, tmp_path_factory: pytest.TempPathFactory) -> Learner:
     return Learner(tmp_path_factory.mktemp("client"), served.url)
 
 
@@ -275,9 +205,7 @@ def test_language_that_the_hub_lacks_against_our_list_is_said(first: dict[str, A
     assert first["not served"].startswith(f"HubError: {WIKIANN} has no whole file fr/test")
 
 
-def test_only_what_is_asked_for_is_downloaded_and_once(
-    first: dict[str, Any], served: DataHub
-) -> None:
+def test_only_what_is_asked_for_is_downloaded_and_once(first: dict[str, Any], served: Hub) -> None:
     asked = served.downloads()
     assert len(asked) == len(set(asked)) and asked
     tweets_asked = [path for path in asked if TWEETS in path]
@@ -421,7 +349,7 @@ def test_set_that_is_not_as_expected_is_refused(
 
 def test_commit_that_the_hub_lacks_is_said(tmp_path: Path) -> None:
     sets = {XNLI: ("f" * 40, stand_ins()[XNLI][1])}
-    with DataHub(sets) as running:
+    with Hub(sets=sets) as running:
         found = Learner(tmp_path, running.url).run(LOAD)
     assert "no data set facebook/xnli at b8dd5d7 any more" in found["nli"]
     assert "report it" in found["nli"]
@@ -439,7 +367,7 @@ def test_download_that_breaks_off_is_resumed(tmp_path: Path) -> None:
     # The client waits longer after each failure; the test need not.
     load = "import time\ntime.sleep = lambda seconds: None\n" + LOAD.strip().splitlines()[0]
 
-    class Breaking(DataHub):
+    class Breaking(Hub):
         cut = True
 
         def find(self, asked: str, query: Query) -> Resource | None:
@@ -448,7 +376,7 @@ def test_download_that_breaks_off_is_resumed(tmp_path: Path) -> None:
                 resource.cuts = [200]
             return resource
 
-    with Breaking(stand_ins()) as running:
+    with Breaking(sets=stand_ins()) as running:
         client = Learner(tmp_path, running.url)
         broken = client.run(load)
         running.cut = False

@@ -128,7 +128,7 @@ def test_what_is_cached_is_used_without_a_request(first: dict[str, Any], served:
     # mBERT was asked for three times: its tokenizer twice, its model once.
     asked = [path for _, path, _ in served.requests if path.startswith("/api/models/google-bert")]
     assert len([path for path in asked if path.endswith("/main")]) == 2
-    files = [path for how, path, _ in served.requests if how == "GET" and "/resolve/" in path]
+    files = served.downloads()
     assert len(files) == len(set(files))
 
 
