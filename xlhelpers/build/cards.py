@@ -52,7 +52,8 @@ def card_step(plan: Plan) -> str:
     if plan.bounds:
         table |= scores.measure_beside(model, tokenizer, plan.languages)
     files.write_text(folder / "scores.json", dump(table))
-    files.write_text(folder / "README.md", card(plan, table, _facts(folder)))
+    # From the file, whose digits are fewer: a card can be written again from its scores.
+    files.write_text(folder / "README.md", card(plan, read_scores(folder), _facts(folder)))
     models.register(plan, folder)
     return (
         f"polarity {100 * scores.average(table['polarity']):.0f} %, "
