@@ -355,6 +355,9 @@ def test_a_missing_ledger_names_the_remedy(tmp_path: Path) -> None:
         claims.ledger(tmp_path / "none.toml")
 
 
+UNITS = {"%", "points", "nats", "min", "GB", ""}
+
+
 def test_shipped_ledger_cites_what_it_prints(shipped: claims.Ledger) -> None:
     assert {claim.notebook for claim in shipped.claims} <= set(shipped.notebooks.values())
     for claim in shipped.claims:
@@ -367,4 +370,4 @@ def test_shipped_ledger_cites_what_it_prints(shipped: claims.Ledger) -> None:
     declared = {key for key in shipped.measures if not key.startswith("notebook.")}
     assert declared == used, "a measure that no claim uses, or the reverse"
     for measure in shipped.measures.values():
-        assert measure.tolerance >= 0 and measure.what and measure.unit in {"%", "", "min", "GB"}
+        assert measure.tolerance >= 0 and measure.what and measure.unit in UNITS

@@ -906,7 +906,7 @@ def test_resamples_from_one(score: Any) -> None:
 
 def test_learning_rate_by_the_width_of_the_model(tokenizer: Any) -> None:
     model = bert(tokenizer, 2)
-    assert ft._plan(model, 1, None, 1, 0).learning_rate == 5e-4
+    assert ft._plan(model, 1, None, 1, 0, None).learning_rate == 5e-4
     model.config.hidden_size = 768
-    assert ft._plan(model, 1, None, 1, 0).learning_rate == 2e-5
-    assert ft._plan(model, 1, 1e-3, 1, 0).learning_rate == 1e-3
+    assert ft._plan(model, 1, None, 1, 0, None).learning_rate == 2e-5
+    assert ft._plan(model, 1, 1e-3, 1, 0, None).learning_rate == 1e-3
