@@ -7,9 +7,11 @@ of four languages, a few hundred documents, two models of 20 steps.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -724,6 +726,46 @@ def test_what_stands_beside_a_model(data: Path, monkeypatch: pytest.MonkeyPatch)
     assert asked == [(True, True), (False, False)]
     for name, _ in cards._beside():
         assert set(found[name]) >= {"de"} and sane(found[name]), name
+
+
+def test_trainings_run_side_by_side_and_are_found_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes know nothing of this test's patches, so they have nothing left to make."""
+    asked: list[tuple[str, Path]] = []
+
+    class Here:
+        """A pool that works in this process."""
+
+        def __init__(self, workers: int, context: Any) -> None:
+            assert workers == settings.current().threads and context.get_start_method() == "spawn"
+
+        def __enter__(self) -> Here:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def submit(self, work: Callable[..., None], plan: Plan, folder: Path) -> Future[None]:
+            asked.append((plan.name, folder))
+            done: Future[None] = Future()
+            done.set_result(work(plan, folder))
+            return done
+
+    monkeypatch.setattr(models, "ProcessPoolExecutor", Here)
+    line = models.pretraining_step((BERT, XLMR))
+    names = ["mini-mbert", "mini-xlmr", "mini-xlmr-seed1"]
+    assert asked == [(name, settings.current().data) for name in names]
+    assert line == "3 trainings of 2 models"
+    assert all(list((models.work_folder() / name).glob("*/checkpoint.pt")) for name in names)
+    _, _, history = models.train(XLMR.seeded(1))
+    assert len(history) == RECIPE.steps
+
+
+def test_a_training_is_done_in_a_process_of_its_own() -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        with pytest.raises(settings.SettingsError):
+            pool.submit(models._train_alone, BERT, Path("/nowhere")).result()
 
 
 def test_a_plan_may_begin_aligned_and_read_switched_sentences(data: Path) -> None:

@@ -48,9 +48,10 @@ def card_step(plan: Plan) -> str:
     tokenizer = hub.tokenizer(folder)
     table = scores.measure(model, tokenizer, plan.languages, disguised=plan.disguised)
     if plan.seeds > 1:
-        table |= scores.over_seeds([table, *(_of_seed(plan, n) for n in range(1, plan.seeds))])
+        others = [_of_seed(plan, seed) for seed in range(1, plan.seeds)]
+        table = table | scores.over_seeds([table, *others])
     if plan.bounds:
-        table |= scores.measure_beside(model, tokenizer, plan.languages)
+        table = table | scores.measure_beside(model, tokenizer, plan.languages)
     files.write_text(folder / "scores.json", dump(table))
     # From the file, whose digits are fewer: a card can be written again from its scores.
     files.write_text(folder / "README.md", card(plan, read_scores(folder), _facts(folder)))

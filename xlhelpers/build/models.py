@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import re
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -243,7 +245,32 @@ def vocabulary(plan: Plan) -> Any:
     return train(sample, plan.vocabulary)
 
 
-def train(plan: Plan, threads: int | None = None) -> tuple[Any, Any, History]:
+def pretraining_step(plans: Sequence[Plan]) -> str:
+    """Train every plan with every seed, as many at a time as there are threads.
+
+    One thread each: two trainings side by side take less time than two threads on each in turn,
+    and the weights do not depend on how many there are.
+    """
+    from tqdm.auto import tqdm
+
+    text_step()  # first, and not by each process
+    wanted = [plan.seeded(seed) for plan in plans for seed in range(plan.seeds)]
+    here = settings.current()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(here.threads, context) as pool:
+        waiting = [pool.submit(_train_alone, plan, here.data) for plan in wanted]
+        for done in tqdm(as_completed(waiting), total=len(wanted), unit="training", disable=None):
+            done.result()
+    return f"{len(wanted)} trainings of {len(plans)} models"
+
+
+def _train_alone(plan: Plan, data: Path) -> None:
+    """Train a plan in a process of its own; its checkpoint is what remains."""
+    settings.use(data=data, threads=1, progress=False)
+    train(plan)
+
+
+def train(plan: Plan, threads: int = 1) -> tuple[Any, Any, History]:
     """Return model, tokenizer and history of a plan; an interrupted run goes on."""
     tokenizer = vocabulary(plan)
     model = fresh(plan, tokenizer)
@@ -257,6 +284,7 @@ def train(plan: Plan, threads: int | None = None) -> tuple[Any, Any, History]:
         plan.recipe,
         parallel=groups if plan.recipe.needs_parallel else None,
         folder=_run_folder(plan, model, tokenizer, [read, groups]),
+        progress=settings.current().progress,
         threads=threads,
     )
     return model, tokenizer, history
@@ -283,8 +311,6 @@ def model_step(plan: Plan) -> str:
     import torch
 
     model, tokenizer, history = train(plan)
-    for seed in range(1, plan.seeds):
-        train(plan.seeded(seed))  # for the card, from their checkpoints
     # Half the bytes in what is shipped; the checkpoint of the run keeps the whole numbers.
     model.to(torch.float16)
     made = work_folder() / plan.name / "made"
@@ -355,6 +381,7 @@ __all__ = [
     "fresh",
     "model_step",
     "parallel",
+    "pretraining_step",
     "register",
     "text_step",
     "texts",

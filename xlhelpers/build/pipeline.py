@@ -103,6 +103,7 @@ def steps() -> dict[str, Callable[[], str]]:
         "grammar": grammar_step,
         "corpus": corpus_step,
         "text": models.text_step,
+        "pretraining": partial(models.pretraining_step, PLANS),
         **{f"models/{plan.name}": partial(models.model_step, plan) for plan in PLANS},
         **{f"cards/{plan.name}": partial(card_step, plan) for plan in PLANS},
         "datasheet": datasheet.datasheet_step,
