@@ -42,6 +42,7 @@ def sentence_id_vectors(
     """
     from scipy.sparse import coo_array
     from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     rows = [meaning for group in grouped(parallel) for meaning in group]
     sentences = [text for meaning in rows for text in meaning.values()]
@@ -54,11 +55,14 @@ def sentence_id_vectors(
     column = np.repeat(np.arange(len(rows)), [len(meaning) for meaning in rows])
     cells = (tokens.ids, np.repeat(column, tokens.lengths))
     counts = coo_array((np.ones(len(tokens.ids)), cells), shape=(len(tokenizer), len(rows)))
-    left, sizes, _ = randomized_svd(
-        _positive_information(counts), dim, n_iter=_ITERATIONS, random_state=seed
-    )
-    turn, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((dim, dim)))
-    vectors = left * np.sqrt(sizes) @ turn
+    # One thread: sums in another order differ in their last digits, and a training that was
+    # interrupted would not be known again.
+    with threadpool_limits(1):
+        left, sizes, _ = randomized_svd(
+            _positive_information(counts), dim, n_iter=_ITERATIONS, random_state=seed
+        )
+        turn, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((dim, dim)))
+        vectors = left * np.sqrt(sizes) @ turn
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     there = lengths > 1e-6
     out = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=there)
