@@ -452,7 +452,9 @@ def _pieces(tokenizer: Any, sentences: Sequence[Words]) -> list[list[list[int]]]
         verbose=False,
     )
     # XLM-R's tokenizer writes a blank before every word; in Chinese text there is none.
-    blank = tokenizer.get_vocab().get(_BLANK)
+    blank = tokenizer.convert_tokens_to_ids(_BLANK)
+    if blank == tokenizer.unk_token_id:  # a vocabulary without it
+        blank = None
     found: list[list[list[int]]] = []
     for number, words in enumerate(sentences):
         pieces: list[list[int]] = [[] for _ in words]

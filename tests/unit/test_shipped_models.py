@@ -15,9 +15,8 @@ from xlhelpers.build import cards, scores
 from xlhelpers.build.plans import PLANS, Plan
 
 ALL = pytest.mark.parametrize("plan", PLANS, ids=[plan.name for plan in PLANS])
-HEADLINE = pytest.mark.parametrize(
-    "plan", [p for p in PLANS if p.seeds > 1], ids=[p.name for p in PLANS if p.seeds > 1]
-)
+SEEDED = [plan for plan in PLANS if plan.seeds > 1]
+HEADLINE = pytest.mark.parametrize("plan", SEEDED, ids=[plan.name for plan in SEEDED])
 BYTES = 25_000_000
 # Points of 100. One seed of fine-tuning against the mean of three on the card.
 NEAR = 6

@@ -66,7 +66,8 @@ def card_step(plan: Plan) -> str:
 def _of_seed(plan: Plan, seed: int) -> scores.Table:
     """Measure another pretraining of a plan; it is trained if it is not there."""
     model, tokenizer, _ = models.train(plan.seeded(seed))
-    return scores.measure(model, tokenizer, plan.languages, seeds=scores.SEEDS[:1])
+    seeds = scores.SEEDS[:1]
+    return scores.measure(model, tokenizer, plan.languages, seeds=seeds, disguised=plan.disguised)
 
 
 def dump(table: scores.Table) -> str:
@@ -108,7 +109,9 @@ def _made(plan: Plan, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines that say how the model was made."""
     recipe = plan.recipe
     documents = ", ".join(f"{code} {count:,}" for code, count in facts["documents"].items())
-    disguised = ", all but English in letters of their own" if plan.disguised else ""
+    disguised = (
+        ", Latin letters of all but English in a range of their own" if plan.disguised else ""
+    )
     kind = "BERT, WordPiece" if plan.kind == "bert" else "XLM-R, Unigram"
     yield f"* Stands for: {plan.like}"
     yield (

@@ -51,7 +51,8 @@ class Plan:
         share: of `DOCUMENTS`.
         ratings: whether reviews keep their ratings.
         vocabulary: entries of the tokenizer.
-        disguised: letters of every language but English moved to a range of their own.
+        disguised: Latin letters and digits of every language but English moved to a range of
+            their own.
         aligned: word embeddings begin as `sentence_id_vectors` of the parallel meanings.
         switched: code-switched sentences stand beside those of a language.
         seeds: how many times it is pretrained; the first is shipped, the card gives all.
@@ -94,8 +95,7 @@ class Plan:
         return replace(self, name=name, recipe=replace(self.recipe, seed=seed))
 
 
-# Settings that all models share: chosen with one seed on the loss of masked tokens. What has
-# been compared by zero-shot scores so far was compared on test sets; choose again on dev.
+# Settings that all models share: chosen with one seed on the loss of masked tokens.
 _COMMON = Recipe(
     steps=7_000,
     tokens_per_batch=1_024,
@@ -163,7 +163,8 @@ PLANS: tuple[Plan, ...] = (
         disguised=True,
         says=(
             "The twin of mini-mbert that shares no piece of a word between two languages: the "
-            "letters of every language but English are moved to a range of their own."
+            "Latin letters and digits of every language but English are moved to a range of "
+            "their own."
         ),
         like="a control (K et al., 2020, ICLR; Dufter & Schütze, 2020, EMNLP)",
     ),
@@ -181,7 +182,10 @@ PLANS: tuple[Plan, ...] = (
         name="mini-xlmr-2",
         seeds=1,
         languages=("en", "de"),
-        says="mini-xlmr on English and German alone, at the same capacity and number of steps.",
+        says=(
+            "mini-xlmr on English and German alone: the same layers and steps, a shorter list of "
+            "words."
+        ),
         like="a control (the curse of multilinguality: Conneau et al., 2020, ACL, section 5)",
     ),
     _INFOXLM,

@@ -26,7 +26,7 @@ from xlhelpers.commands import (
 RECORDS = BUILD / "test-records"
 REPORTS = BUILD / "test-reports"
 CELL_SECONDS = 180
-KERNEL_THREADS = 2
+KERNEL_THREADS = "2"
 NOTHING_COLLECTED = 5
 # Nothing answers there: a test that asks the real hub fails at once, wherever it is run.
 NOWHERE = "http://127.0.0.1:9"
@@ -92,7 +92,7 @@ def phases(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
             f"--nbval-cell-timeout={CELL_SECONDS}",
         )
         # Two notebooks at a time with all cores each would wait for each other.
-        kernels = kernel_environment(quiet_environment(calm, KERNEL_THREADS))
+        kernels = kernel_environment({"XL_THREADS": KERNEL_THREADS, **calm})
         run.append(Phase("notebooks", (*nbval, *workers(len(books)), *books, *options), kernels))
     if not paths:
         folder = str(ROOT / "tests" / "notebooks")

@@ -11,7 +11,9 @@ from xlhelpers.pretraining.batches import tokenise
 from xlhelpers.pretraining.objectives import PretrainingError
 from xlhelpers.pretraining.parallel import Parallels, grouped
 
-_ITERATIONS = 5  # of the randomised decomposition; more change the vectors by less than 1 %
+# Of the randomised decomposition. On our 12,000 meanings ten instead of five change the cosine
+# of two entries by 0.01 on the mean.
+_ITERATIONS = 5
 
 
 def sentence_id_vectors(
