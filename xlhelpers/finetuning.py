@@ -188,9 +188,7 @@ def train_classifier(
         scorer = _classifier_scorer(tokenizer, _text_features(model, tokenizer, dev_texts), right)
     learner = _learner(model, known, plan, in_place)
     learner.config.problem_type = "single_label_classification"
-    features = _text_features(learner, tokenizer, texts)
-    for feature, number in zip(features, gold, strict=True):
-        feature["labels"] = int(number)
+    features = _with_class(_text_features(learner, tokenizer, texts), gold)
     return _train(learner, tokenizer, features, plan, scorer, "macro_f1", progress)
 
 
@@ -244,6 +242,36 @@ def _text_features(model: Any, tokenizer: Any, texts: Sequence[Text]) -> list[di
     return features
 
 
+def _with_class(features: list[dict[str, Any]], gold: Counts) -> list[dict[str, Any]]:
+    return [{**row, "labels": int(number)} for row, number in zip(features, gold, strict=True)]
+
+
+def features_of(
+    model: Any, tokenizer: Any, inputs: Sequence[Any], labels: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return what `model` reads of labelled examples, for a training loop of one's own.
+
+    One dictionary a text or pair, or a window of words, with `input_ids` and `labels`:
+    the number of the class, or one number a piece and -100 where a piece has no label.
+
+    Args:
+        inputs: n texts, pairs of texts, or lists of words.
+        labels: n class names, or n lists of tags; names of `model.config.id2label`.
+
+    Raises:
+        FineTuningError: as `train_classifier` and `train_tagger`.
+    """
+    names = _model_names(model)
+    if labels and not isinstance(labels[0], str):
+        sentences = _sentences(inputs, "sentences")
+        _require_tags(sentences, labels, "sentences")
+        gold = [_numbers(row, names, f"tags[{i}]") for i, row in enumerate(labels)]
+        return _tag_features(_windows(model, tokenizer, sentences), gold)
+    texts = _texts(inputs, "texts")
+    _require_examples(texts, labels, "texts", "labels")
+    return _with_class(_text_features(model, tokenizer, texts), _numbers(labels, names, "labels"))
+
+
 def _sides(texts: Sequence[Text]) -> tuple[list[str], ...]:
     """Return one column of texts, or the two of pairs, as a tokenizer takes them."""
     if isinstance(texts[0], str):
@@ -261,7 +289,7 @@ def _classifier_scorer(tokenizer: Any, features: Features, gold: Counts) -> Scor
         return {
             "loss": _cross_entropy(probabilities[np.arange(len(gold)), gold]),
             "accuracy": float((gold == predicted).mean()),
-            "macro_f1": float(_macro_f1(table[None])[0]),
+            "macro_f1": float(macro_f1_of(table[None])[0]),
         }
 
     return scores
@@ -493,7 +521,7 @@ def _tagger_scorer(
             "accuracy": float((right == predicted).mean()),
         }
         if _is_iob(names):
-            counts = _entity_counts(
+            counts = _entities(
                 [[names[n] for n in row] for row in gold],
                 [[names[n] for n in row.argmax(axis=1)] for row in rows],
             ).sum(axis=0)
@@ -546,12 +574,12 @@ def _learner(model: Any, names: Sequence[str], plan: _Plan, in_place: bool) -> A
     learner = model if in_place else deepcopy(model)
     learner.config.id2label = dict(enumerate(names))
     learner.config.label2id = {name: i for i, name in enumerate(names)}
-    _draw_head(learner, plan.seed)
+    draw_head(learner, plan.seed)
     return learner
 
 
-def _draw_head(model: Any, seed: int) -> None:
-    """Draw what was random when the model was loaded again, from `seed`.
+def draw_head(model: Any, seed: int) -> None:
+    """Draw what was random when the model was loaded again, in place, from `seed`.
 
     As transformers does it: normal weights, biases of zero, norms of one. Otherwise the head
     depends on what the process drew before, and a seed would not decide the result.
@@ -591,8 +619,16 @@ def _lowest(model: Any, layers: int) -> list[torch.nn.Parameter]:
 
 
 @contextmanager
-def _freezing(weights: Sequence[torch.nn.Parameter]) -> Iterator[None]:
-    """Let a block train nothing of `weights`; afterwards they may be trained as before."""
+def freezing(model: Any, layers: int | None) -> Iterator[None]:
+    """Let a block train neither the embeddings nor so many layers above them.
+
+    Args:
+        layers: 0 for the embeddings alone; None freezes nothing.
+
+    Raises:
+        FineTuningError: no such number of layers, or a model that is built another way.
+    """
+    weights = [] if layers is None else _lowest(model, layers)
     before = [weight.requires_grad for weight in weights]
     for weight in weights:
         weight.requires_grad_(False)
@@ -614,13 +650,12 @@ def _train(
 ) -> Fitted:
     settings.apply_threads()
     started = time.perf_counter()
-    still = [] if plan.frozen is None else _lowest(model, plan.frozen)
     # The folder holds the best checkpoint while training runs. Windows cannot remove a file
     # that is still mapped into memory; its own cleaning of temporary files does it then.
     with (
         tempfile.TemporaryDirectory(prefix="xl-", ignore_cleanup_errors=True) as folder,
-        _own_randomness(),
-        _freezing(still),
+        own_randomness(),
+        freezing(model, plan.frozen),
         hub.quiet(),
     ):
         trainer = _trainer(model, tokenizer, features, plan, scorer, metric, folder)
@@ -681,15 +716,10 @@ def _trainer(
             )
             return metrics
 
-    collate = (
-        transformers.DataCollatorForTokenClassification(tokenizer, label_pad_token_id=IGNORED)
-        if isinstance(features[0]["labels"], list)
-        else transformers.DataCollatorWithPadding(tokenizer)
-    )
     trainer = Course(
         model=model,
         args=_arguments(plan, len(features), scorer is not None, metric, folder),
-        data_collator=collate,
+        data_collator=collator(tokenizer, features),
         train_dataset=features,
         # Never read: `evaluate` above has its own. Trainer wants one before it evaluates.
         eval_dataset=features if scorer is not None else None,
@@ -697,6 +727,17 @@ def _trainer(
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def collator(tokenizer: Any, features: Features) -> Any:
+    """Return what makes a padded batch of `features`, whose labels are numbers or lists of them."""
+    import transformers
+
+    if isinstance(features[0]["labels"], list):
+        return transformers.DataCollatorForTokenClassification(
+            tokenizer, label_pad_token_id=IGNORED
+        )
+    return transformers.DataCollatorWithPadding(tokenizer)
 
 
 def _arguments(plan: _Plan, examples: int, choose: bool, metric: str, folder: str) -> Any:
@@ -801,8 +842,8 @@ def _history(log: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], ...]
 
 
 @contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Let a block seed the global generators as it likes, and put their states back."""
+def own_randomness() -> Iterator[None]:
+    """Let a block seed Python's, numpy's and torch's generators, and put their states back."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
@@ -1087,10 +1128,10 @@ def macro_f1(
         FineTuningError: as `accuracy`.
     """
     table = confusion(gold, predicted).to_numpy()
-    value = float(_macro_f1(table[None])[0])
+    value = float(macro_f1_of(table[None])[0])
     # Which text was drawn matters only through its cell: resampling texts is a multinomial.
     drawn = _drawn(table.ravel(), resamples, seed).reshape(-1, *table.shape)
-    return _interval(value, _macro_f1(drawn))
+    return _interval(value, macro_f1_of(drawn))
 
 
 def confusion(
@@ -1131,9 +1172,7 @@ def entity_f1(
         FineTuningError: nothing to score, lengths that differ, a gold tag that is not IOB2, or
             no gold entity.
     """
-    _require_scorable_tags(gold, predicted)
-    _require_iob2(gold, "gold")
-    counts = _entity_counts(gold, predicted)
+    counts = entity_counts(gold, predicted)
     if not counts[:, 2].sum():
         raise FineTuningError(
             "there is no entity in the gold tags, so F1 is not defined",
@@ -1153,28 +1192,50 @@ def tag_accuracy(
     Raises:
         FineTuningError: nothing to score, or lengths that differ.
     """
+    right, asked = tag_counts(gold, predicted).T
+    return _ratio(right, asked, resamples, seed)
+
+
+def tag_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Counts:
+    """Return (sentences, 2): words whose tag is right, and words.
+
+    Raises:
+        FineTuningError: nothing to count, or lengths that differ.
+    """
     _require_scorable_tags(gold, predicted)
-    right = [
-        sum(a == b for a, b in zip(*rows, strict=True))
-        for rows in zip(gold, predicted, strict=True)
+    rows = [
+        (sum(a == b for a, b in zip(*both, strict=True)), len(both[0]))
+        for both in zip(gold, predicted, strict=True)
     ]
-    return _ratio(np.array(right), np.array([len(row) for row in gold]), resamples, seed)
+    return np.array(rows, dtype=np.int64)
 
 
 def _confusion(gold: Counts, predicted: Counts, k: int) -> Counts:
     return np.bincount(gold * k + predicted, minlength=k * k).reshape(k, k)
 
 
-def _macro_f1(tables: Counts) -> NDArray[np.float64]:
-    """Return macro F1 of (m, k, k) tables of counts; classes that do not occur are left out."""
+def macro_f1_of(tables: Counts) -> NDArray[np.float64]:
+    """Return (m,) macro F1 of (m, k, k) tables of counts; absent classes are left out."""
     right = tables.diagonal(axis1=1, axis2=2)
     total = tables.sum(axis=1) + tables.sum(axis=2)
     scores = np.where(total > 0, 2 * right / np.maximum(total, 1), np.nan)
     return np.asarray(np.nanmean(scores, axis=1))
 
 
-def _entity_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Counts:
-    """Return (sentences, 3): entities found and right, found, and there to be found."""
+def entity_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Counts:
+    """Return (sentences, 3): entities found and right, found, and there to be found.
+
+    As `entity_f1` reads them, for whoever sums or resamples them.
+
+    Raises:
+        FineTuningError: nothing to count, lengths that differ, or a gold tag that is not IOB2.
+    """
+    _require_scorable_tags(gold, predicted)
+    _require_iob2(gold, "gold")
+    return _entities(gold, predicted)
+
+
+def _entities(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Counts:
     from seqeval.scheme import IOB2, Entities
 
     rows = []

@@ -14,6 +14,7 @@ overrides it).
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import hashlib
@@ -21,7 +22,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,6 +221,44 @@ def model(
         )
     loaded.xl_untrained = missing
     return loaded.to(settings.device()).eval()
+
+
+def with_head(model: Any, task: str, names: Sequence[str]) -> Any:
+    """Return a model with the body of `model` and a new head, as `model(…, new_head=True)` would.
+
+    Args:
+        model: any transformers model with an encoder; it is left as it is, and shares nothing
+            with what is returned.
+        task: `"classification"` or `"tagging"`.
+        names: the k classes, in the order of the outputs.
+
+    Raises:
+        HubError: there is no such task, fewer than two classes, or no such model with a head.
+    """
+    import torch
+    import transformers
+
+    if task not in ("classification", "tagging"):
+        raise HubError(f"{task!r} has no head of classes", "choose classification or tagging")
+    if isinstance(names, str) or len(names) < 2:
+        raise HubError(f"the classes are {names!r}", "give a list of two names at least")
+    config = copy.deepcopy(model.config)
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
+    try:
+        with torch.random.fork_rng(devices=()):
+            made = getattr(transformers, TASKS[task]).from_config(config, dtype=torch.float32)
+    except ValueError as error:
+        raise HubError(
+            f"{type(model).__name__} has no kind with a head for {task}",
+            "use an encoder such as BERT or XLM-R",
+        ) from error
+    body = model.base_model.state_dict()
+    made.base_model.load_state_dict(body, strict=False)
+    brought = {f"{made.base_model_prefix}.{name}" for name in body}
+    # Fine-tuning draws these from its seed, so that seeds have heads of their own.
+    made.xl_untrained = tuple(n for n, _ in made.named_parameters() if n not in brought)
+    return made.to(model.device).eval()
 
 
 def untrained(model: Any) -> tuple[str, ...]:

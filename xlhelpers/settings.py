@@ -1,8 +1,9 @@
 """One place for the choices that hold for a whole process: models, folders, seed, device.
 
 The first call of `current()` reads the environment (`XL_MODELS`, `XL_DATA`, `XL_CACHE`,
-`XL_SEED`, `XL_DEVICE`, `XL_THREADS`, `XL_PROGRESS`, `XL_SOURCES`); `use()` changes what
-later calls see. Standard library only; torch is looked at when it has to be.
+`XL_SEED`, `XL_DEVICE`, `XL_THREADS`, `XL_PROGRESS`, `XL_SOURCES`, `XL_REUSE`, `XL_TRAIN_ROWS`,
+`XL_TEST_ROWS`); `use()` changes what later calls see. Standard library only; torch is looked at
+when it has to be.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any
 from xlhelpers.errors import CourseError
 
 MODEL_SETS = ("mini", "hub")
+
+# So many rows to train on and to test on keep a run on real checkpoints within minutes on a
+# small GPU. The course's own sets are taken whole.
+HUB_ROWS = (4_000, 1_000)
 
 # More threads than this gain nothing at the sizes of this course.
 MOST_THREADS = 4
@@ -46,6 +51,9 @@ class Settings:
         device: `"auto"`, `"cpu"`, `"mps"`, `"cuda"` or `"cuda:N"`; see `device()`.
         threads: CPU threads for torch.
         sources: folders that may hold local copies of the source texts.
+        reuse: whether what a protocol has measured before is read from the cache.
+        train_rows, test_rows: the most rows of a data set that protocols train and test on; 0
+            for all, None for what fits the model set. See `row_limits`.
     """
 
     models: str
@@ -56,6 +64,9 @@ class Settings:
     device: str = "auto"
     threads: int = 1
     sources: tuple[Path, ...] = ()
+    reuse: bool = True
+    train_rows: int | None = None
+    test_rows: int | None = None
 
     def __post_init__(self) -> None:
         if self.models not in MODEL_SETS:
@@ -78,6 +89,18 @@ class Settings:
             )
         if not isinstance(self.progress, bool):
             raise SettingsError(f"progress is {self.progress!r}", "choose True or False")
+        for name, rows in (("XL_TRAIN_ROWS", self.train_rows), ("XL_TEST_ROWS", self.test_rows)):
+            if rows is not None and (not _is_int(rows) or rows < 0):
+                raise SettingsError(
+                    f"{rows!r} is no number of rows", f"choose a whole number, 0 for all ({name})"
+                )
+
+    def row_limits(self) -> tuple[int | None, int | None]:
+        """The most rows to train and to test on; None where all are taken."""
+        usual = HUB_ROWS if self.models == "hub" else (0, 0)
+        given = (self.train_rows, self.test_rows)
+        rows = [own if mine is None else mine for mine, own in zip(given, usual, strict=True)]
+        return rows[0] or None, rows[1] or None
 
 
 _lock = threading.RLock()
@@ -106,6 +129,9 @@ def use(
     seed: int | None = None,
     device: str | None = None,
     threads: int | None = None,
+    reuse: bool | None = None,
+    train_rows: int | None = None,
+    test_rows: int | None = None,
 ) -> Settings:
     """Change the settings of this process; what is not named stays as it was.
 
@@ -121,6 +147,9 @@ def use(
         "seed": seed,
         "device": device,
         "threads": threads,
+        "reuse": reuse,
+        "train_rows": train_rows,
+        "test_rows": test_rows,
     }
     with _lock:
         new = replace(current(), **{k: v for k, v in changes.items() if v is not None})
@@ -160,6 +189,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
             for part in (get("XL_SOURCES") or "").split(os.pathsep)
             if part.strip()
         ),
+        reuse=_boolean("XL_REUSE", get("XL_REUSE") or "1"),
+        train_rows=_rows("XL_TRAIN_ROWS", get("XL_TRAIN_ROWS")),
+        test_rows=_rows("XL_TEST_ROWS", get("XL_TEST_ROWS")),
     )
 
 
@@ -267,6 +299,10 @@ def _integer(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r} is no whole number", f"set {name} to one") from None
+
+
+def _rows(name: str, text: str | None) -> int | None:
+    return None if text is None else _integer(name, text)
 
 
 def _boolean(name: str, text: str) -> bool:

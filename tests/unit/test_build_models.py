@@ -598,7 +598,7 @@ def test_the_bound_is_fine_tuned_on_each_language(
 def test_a_head_is_new_and_drawn_by_fine_tuning(data: Path, role: str, task: str) -> None:
     model = hub.model(role, "mlm")
     body = weights(model.base_model)
-    headed = scores.with_head(model, task, ("a", "b", "c"))
+    headed = hub.with_head(model, task, ("a", "b", "c"))
     own = weights(headed.base_model)
     assert all((own[name] == value).all() for name, value in body.items())
     assert headed.config.id2label == {0: "a", 1: "b", 2: "c"} and headed.config.num_labels == 3

@@ -817,7 +817,7 @@ ENTITIES = [
 def test_entities_by_hand(
     gold: list[str], said: list[str], right: int, found: int, there: int
 ) -> None:
-    assert ft._entity_counts([gold], [said]).tolist() == [[right, found, there]]
+    assert ft.entity_counts([gold], [said]).tolist() == [[right, found, there]]
 
 
 def test_entity_f1_by_hand_and_by_seqeval() -> None:

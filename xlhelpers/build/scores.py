@@ -9,7 +9,6 @@ language itself (`supervised=True`).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -155,7 +154,7 @@ def _classifier(
     model: Any, tokenizer: Any, language: str, seed: int, disguised: bool
 ) -> finetuning.Fitted:
     data = datasets.sentiment(language, "train")
-    headed = with_head(model, "classification", data.names)
+    headed = hub.with_head(model, "classification", data.names)
     return finetuning.train_classifier(
         headed,
         tokenizer,
@@ -204,29 +203,6 @@ def _right(
     }
 
 
-def with_head(model: Any, task: str, names: Sequence[str]) -> Any:
-    """Return a model with the body of `model` and a new head, as `hub.model` would load it.
-
-    Args:
-        task: a key of `hub.TASKS`.
-        names: the classes.
-    """
-    import torch
-    import transformers
-
-    config = copy.deepcopy(model.config)
-    config.id2label = dict(enumerate(names))
-    config.label2id = {name: number for number, name in enumerate(names)}
-    with torch.random.fork_rng(devices=()):
-        made = getattr(transformers, hub.TASKS[task]).from_config(config, dtype=torch.float32)
-    body = model.base_model.state_dict()
-    made.base_model.load_state_dict(body, strict=False)
-    brought = {f"{made.base_model_prefix}.{name}" for name in body}
-    # Fine-tuning draws these from its seed, so that seeds have heads of their own.
-    made.xl_untrained = tuple(n for n, _ in made.named_parameters() if n not in brought)
-    return made
-
-
 # ── entities ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,7 +211,7 @@ def _entities(model: Any, tokenizer: Any, how: _How) -> dict[str, Score]:
     for source, seed in how.runs():
         data = datasets.ner(source, "train")
         fitted = finetuning.train_tagger(
-            with_head(model, "tagging", data.names),
+            hub.with_head(model, "tagging", data.names),
             tokenizer,
             [told(words, source, how.disguised) for words in data.sentences],
             data.tags,

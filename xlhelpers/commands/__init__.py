@@ -85,6 +85,7 @@ def kernel_environment(environ: Mapping[str, str]) -> dict[str, str]:
     BUILD.mkdir(exist_ok=True)  # else IPython warns and takes a folder elsewhere
     kernel["IPYTHONDIR"] = str(BUILD / "ipython")
     kernel["XL_PROGRESS_FILE"] = str(BUILD / "progress.json")
+    kernel["XL_REUSE"] = "0"  # a notebook measures, and takes the time that it takes
     if kernel.get("XL_MODELS", "mini") == "mini":
         kernel["HF_HUB_OFFLINE"] = "1"
     return kernel
