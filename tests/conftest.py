@@ -39,7 +39,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The reader's own variables have no say in a test, and its settings end with it."""
-    for name in ("XL_MODELS", "XL_DATA", "XL_SEED", "XL_DEVICE", "XL_THREADS", "XL_SOURCES"):
+    own = "MODELS DATA SEED DEVICE THREADS SOURCES REUSE TRAIN_ROWS TEST_ROWS"
+    for name in (f"XL_{part}" for part in own.split()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XL_PROGRESS_FILE", str(tmp_path / "progress.json"))

@@ -169,10 +169,22 @@ class Learner:
 
     def trained(self, tables: Sequence[Table], seed: int) -> Any:
         """Return the checkpoint trained on some tables; from memory where it has just been."""
-        how = {**self._identity, **asdict(self.training), "seed": seed}
-        key = store.digest([how, [store.digest_of_rows(table) for table in tables]])
+
+        def make() -> Any:
+            return self.fit(self.fresh(), tables, self.training, seed)
+
+        return self.once({"seed": seed}, tables, make)
+
+    def once(self, how: Mapping[str, Any], tables: Sequence[Table], make: Callable[[], Any]) -> Any:
+        """Return what `make` returns; from memory where it has just been made.
+
+        Args:
+            how: all that decides the model but for the checkpoint, the settings and the rows.
+        """
+        what = {**self._identity, **asdict(self.training), **how}
+        key = store.digest([what, [store.digest_of_rows(table) for table in tables]])
         if key not in _kept:
-            _keep(key, self.fit(self.fresh(), tables, self.training, seed))
+            _keep(key, make())
         _kept.move_to_end(key)
         return _kept[key]
 

@@ -71,6 +71,8 @@ class Outcomes:
         Raises:
             ValueError: it is something else.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"{type(text).__name__} is no text")
         columns = [[int(number) for number in column.split()] for column in text.split(";")]
         counts = np.array(columns, dtype=np.int64).T
         if counts.ndim != 2 or counts.shape[1] != (1 if metric == "macro_f1" else 2):

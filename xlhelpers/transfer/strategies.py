@@ -81,24 +81,28 @@ def multi_source(lesson: Lesson) -> Any:
 
 
 def multi_task(lesson: Lesson) -> Any:
-    """Train on both languages and, in the same layers, on a second task in the target language.
+    """Learn, in the same layers, a second task that has labels in the target language.
 
-    Every step is of one task, drawn as often as it has rows (Caruana, 1997; Liu et al., 2019,
-    ACL); each task has a head of its own. Then go on with the shots.
+    Every step is of one of the two tasks, drawn as often as it has rows, and each has a head of
+    its own (Caruana, 1997; Liu et al., 2019, ACL). Then go on with the shots.
     """
     assert lesson.second is not None
-    second_task, second_rows = lesson.second
-    learner = lesson.learner
-    main = learner.fresh()
-    other = new_head(learner.checkpoint, second_task, second_rows.names)
-    share_body(main, other)
-    tokenizer, how = learner.checkpoint.tokenizer, learner.training
-    jobs = [
-        (main, _features(main, tokenizer, [lesson.source, lesson.shots])),
-        (other, _features(other, tokenizer, [second_rows])),
-    ]
-    train_together(jobs, tokenizer, how, lesson.seed)
-    return _go_on(lesson, main)
+    task, rows = lesson.second
+    learner, tokenizer = lesson.learner, lesson.learner.checkpoint.tokenizer
+
+    def make() -> Any:
+        main = learner.fresh()
+        other = new_head(learner.checkpoint, task, rows.names)
+        share_body(main, other)
+        jobs = [
+            (main, _features(main, tokenizer, [lesson.source])),
+            (other, _features(other, tokenizer, [rows])),
+        ]
+        train_together(jobs, tokenizer, learner.training, lesson.seed)
+        return main
+
+    how = {"start": "multi-task", "second": task.name, "seed": lesson.seed}
+    return _go_on(lesson, learner.once(how, [lesson.source, rows], make))
 
 
 def reptile(lesson: Lesson) -> Any:
@@ -108,12 +112,16 @@ def reptile(lesson: Lesson) -> Any:
     towards where they led. The first-order kin of MAML, which Nooralahzadeh et al. (2020,
     EMNLP) used across languages.
     """
-    learner = lesson.learner
-    model = learner.fresh()
-    tokenizer = learner.checkpoint.tokenizer
-    sets = [_features(model, tokenizer, [table]) for table in (lesson.source, *lesson.others)]
-    meta_train(model, sets, tokenizer, learner.training, lesson.seed)
-    return _go_on(lesson, model)
+    learner, tokenizer = lesson.learner, lesson.learner.checkpoint.tokenizer
+    tables = [lesson.source, *lesson.others]
+
+    def make() -> Any:
+        model = learner.fresh()
+        sets = [_features(model, tokenizer, [table]) for table in tables]
+        meta_train(model, sets, tokenizer, learner.training, lesson.seed)
+        return model
+
+    return _go_on(lesson, learner.once({"start": "Reptile", "seed": lesson.seed}, tables, make))
 
 
 STRATEGIES: Mapping[str, Callable[[Lesson], Any]] = MappingProxyType(
