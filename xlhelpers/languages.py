@@ -80,11 +80,13 @@ ar ara | Arabic     | العربية | Arab | Afro-Asiatic  | Semitic
 bg bul | Bulgarian  | български | Cyrl | Indo-European | Slavic
 bn ben | Bengali    | বাংলা | Beng | Indo-European | Indo-Aryan
 cs ces | Czech      | čeština | Latn | Indo-European | Slavic
+cy cym | Welsh      | Cymraeg | Latn | Indo-European | Celtic
 da dan | Danish     | dansk | Latn | Indo-European | Germanic
 de deu | German     | Deutsch | Latn | Indo-European | Germanic
 el ell | Greek      | Ελληνικά | Grek | Indo-European | Hellenic
 en eng | English    | English | Latn | Indo-European | Germanic
 es spa | Spanish    | español | Latn | Indo-European | Romance
+eu eus | Basque     | euskara | Latn | Basque        | Basque
 fa fas | Persian    | فارسی | Arab | Indo-European | Iranian
 fi fin | Finnish    | suomi | Latn | Uralic        | Finnic
 fr fra | French     | français | Latn | Indo-European | Romance
@@ -94,14 +96,17 @@ hi hin | Hindi      | हिन्दी | Deva | Indo-European | Indo-Aryan
 hu hun | Hungarian  | magyar | Latn | Uralic        | Ugric
 id ind | Indonesian | Bahasa Indonesia | Latn | Austronesian | Malayo-Polynesian
 ig ibo | Igbo       | Igbo | Latn | Niger-Congo   | Volta-Niger
+is isl | Icelandic  | íslenska | Latn | Indo-European | Germanic
 it ita | Italian    | italiano | Latn | Indo-European | Romance
 ja jpn | Japanese   | 日本語 | Jpan | Japonic       | Japonic
+jv jav | Javanese   | Basa Jawa | Latn | Austronesian | Malayo-Polynesian
 ko kor | Korean     | 한국어 | Kore | Koreanic      | Koreanic
 nl nld | Dutch      | Nederlands | Latn | Indo-European | Germanic
 pl pol | Polish     | polski | Latn | Indo-European | Slavic
 pt por | Portuguese | português | Latn | Indo-European | Romance
 ro ron | Romanian   | română | Latn | Indo-European | Romance
 ru rus | Russian    | русский | Cyrl | Indo-European | Slavic
+su sun | Sundanese  | Basa Sunda | Latn | Austronesian | Malayo-Polynesian
 sv swe | Swedish    | svenska | Latn | Indo-European | Germanic
 sw swa | Swahili    | Kiswahili | Latn | Niger-Congo   | Bantu
 ta tam | Tamil      | தமிழ் | Taml | Dravidian     | South Dravidian

@@ -8,7 +8,8 @@
 
 In the `mini` set these are ours (`data/corpus`, `data/dictionaries`); in the `hub` set public
 ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten` is
-ours in both.
+ours in both. Beside these stand four open sets of real text (`OPEN_SETS`), the same in both:
+`nusax`, `sib200`, `universal_dependencies` and `uner`.
 """
 
 from __future__ import annotations
@@ -29,17 +30,27 @@ from xlhelpers.datasets.handwriting import (
     parse_entities,
     parse_handwritten,
 )
+from xlhelpers.datasets.open_sets import (
+    OPEN_SETS,
+    OpenSet,
+    nusax,
+    sib200,
+    uner,
+    universal_dependencies,
+)
 from xlhelpers.datasets.public import PUBLIC, PublicSet
 from xlhelpers.datasets.tables import DatasetError, Labelled, Pairs, Parallel, Table, Tagged
 from xlhelpers.datasets.tasks import available, ner, nli, parallel, sentiment
 
 __all__ = [
+    "OPEN_SETS",
     "PUBLIC",
     "SPLITS",
     "DatasetError",
     "Entry",
     "Labelled",
     "Lexicon",
+    "OpenSet",
     "Pairs",
     "Parallel",
     "PublicSet",
@@ -53,10 +64,14 @@ __all__ = [
     "lexicon",
     "ner",
     "nli",
+    "nusax",
     "parallel",
     "parse_entities",
     "parse_handwritten",
     "parse_lexicon",
     "sentiment",
+    "sib200",
     "side",
+    "uner",
+    "universal_dependencies",
 ]
