@@ -71,6 +71,10 @@ class FineTuningError(CourseError, ValueError):
     """A model cannot be trained, used or scored as asked; the message says why."""
 
 
+class UnseenClassWarning(UserWarning):
+    """A class has no example in what is trained on."""
+
+
 class UntrainedHeadWarning(UserWarning):
     """The head of a model is random, so what it says is no prediction."""
 
@@ -1004,7 +1008,11 @@ def _require_two_classes(gold: Counts, names: Sequence[str]) -> None:
         raise _one_class(len(gold), seen[0])
     if len(seen) < len(names):
         unseen = [name for name in names if name not in seen]
-        warnings.warn(f"no example of {_some(unseen)}: the model cannot learn it", stacklevel=3)
+        warnings.warn(
+            f"no example of {_some(unseen)}: the model cannot learn it",
+            UnseenClassWarning,
+            stacklevel=3,
+        )
 
 
 def _one_class(examples: int, name: str) -> FineTuningError:

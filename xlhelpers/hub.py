@@ -91,10 +91,16 @@ _ROLES = (
         "tagging",
         "fine-tuned on English CoNLL-2003; the repository states no licence",
     ),
-    Role("NLI", "mini-xlmr-nli", "", "classification", "trained in the notebook, on English"),
+    Role(
+        "NLI",
+        "mini-infoxlm-nli",
+        "",
+        "classification",
+        "ours knows English pairs only; on the hub none does: the notebook trains one",
+    ),
     Role(
         "NLI contaminated",
-        "mini-xlmr-nli",
+        "mini-infoxlm-nli",
         "joeddav/xlm-roberta-large-xnli",
         "classification",
         "has seen XNLI in 15 languages: no zero-shot model",

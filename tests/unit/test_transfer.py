@@ -515,6 +515,18 @@ def test_gap_closed_by_hand() -> None:
         (zero + full).gap_closed()
 
 
+def test_shares_of_supervised_say_what_is_missing() -> None:
+    zero = _results([0.6, 0.62])
+    with pytest.raises(TransferError, match="in English") as missing:
+        zero.percent_of_supervised()
+    assert "name 'en' among the targets" in str(missing.value)
+    both = zero + _results([0.8, 0.8], target="en")
+    with pytest.raises(TransferError, match="supervised=True"):
+        both.percent_of_supervised()
+    with pytest.raises(TransferError, match="no other language"):
+        _results([0.8], target="en").percent_of_supervised()
+
+
 def test_a_gain_is_paired_by_rows_and_seeds() -> None:
     # Seeds differ by 20 points, the strategy adds 5 to each: paired, that is certain.
     zero = _results([0.5, 0.7, 0.5, 0.7])
@@ -524,7 +536,7 @@ def test_a_gain_is_paired_by_rows_and_seeds() -> None:
     unpaired = (few.summary().low[0], zero.summary().high[0])
     assert unpaired[0] < unpaired[1]  # their own intervals overlap
     other = _results([0.5], strategy="joint", shots=10)
-    with pytest.raises(TransferError, match="no run 'joint' with seed 1"):
+    with pytest.raises(TransferError, match="no run 'joint' in German with seed 1"):
         (zero + few + other).where(strategy=["continued", "joint"]).gain(over="joint")
     with pytest.raises(TransferError, match="nothing but"):
         zero.gain()
@@ -721,6 +733,28 @@ def test_a_model_with_the_wrong_head(model: transfer.Checkpoint) -> None:
     two = Task("two", lambda language, split: rows_of(language, split, ("bad", "good")))
     with pytest.raises(TransferError, match="the model answers bad, good, so-so, and two asks for"):
         transfer.evaluate((fitted, model.tokenizer), two, ["de"])
+
+
+def test_fine_tuned_is_trained_where_none_is_shipped(
+    trainings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.use(train_rows=60, test_rows=30)
+    quick = classmethod(lambda cls, model: QUICK)
+    monkeypatch.setattr(Training, "of", quick)
+    body, _ = transfer.fine_tuned("polarity", "de")
+    assert trainings == [60] and set(body.config.id2label.values()) == {"negative", "positive"}
+    found = transfer.evaluate(transfer.fine_tuned("polarity", "de"), "polarity", ["de", "en"])
+    assert len(found) == 2 and trainings == [60]
+    with pytest.raises(TransferError, match="no task"):
+        transfer.fine_tuned("parsing")
+
+
+def test_the_shipped_model_of_inference_is_taken(trainings: list[int]) -> None:
+    settings.use(test_rows=90)
+    found = transfer.evaluate(transfer.fine_tuned("nli"), "nli", ["en", "zh"], source="en")
+    scores = found.runs.set_index("target").score
+    assert scores["en"] > 0.9 and trainings == []
+    assert scores["zh"] < scores["en"] - 0.2  # it transfers badly, and the card says so
 
 
 def test_labels_are_compared_by_name(model: transfer.Checkpoint) -> None:

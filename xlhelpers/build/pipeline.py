@@ -12,6 +12,8 @@ from xlhelpers import assets, datasets, languages, settings
 from xlhelpers.build import corpus, datasheet, models, text, vectors
 from xlhelpers.build.cards import card_step
 from xlhelpers.build.grammar import check
+from xlhelpers.build.inference import NAME as INFERENCE
+from xlhelpers.build.inference import inference_step
 from xlhelpers.build.plans import PLANS
 from xlhelpers.build.transfer import EXPERIMENTS, transfer_step
 from xlhelpers.errors import CourseError
@@ -107,6 +109,7 @@ def steps() -> dict[str, Callable[[], str]]:
         "pretraining": partial(models.pretraining_step, PLANS),
         **{f"models/{plan.name}": partial(models.model_step, plan) for plan in PLANS},
         **{f"cards/{plan.name}": partial(card_step, plan) for plan in PLANS},
+        f"models/{INFERENCE}": inference_step,
         **{f"transfer/{name}": partial(transfer_step, name) for name in EXPERIMENTS},
         "datasheet": datasheet.datasheet_step,
     }

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlhelpers import datasets, encoding, finetuning, hub
+from xlhelpers import datasets, encoding, finetuning, hub, transfer
 from xlhelpers.alignment import Score, bootstrap
 from xlhelpers.tokenization import disguise
+from xlhelpers.transfer.baselines import Ngrams
 
 SOURCE = "en"
 SEEDS = (0, 1, 2)  # of fine-tuning
@@ -269,17 +270,10 @@ def majority(languages: Sequence[str]) -> Table:
 
 def character_ngrams(languages: Sequence[str]) -> Table:
     """Return a classifier on character 2- to 4-grams of English, and n-grams for retrieval."""
-    from sklearn.linear_model import LogisticRegression
-
-    data = datasets.sentiment(SOURCE, "train")
-    learner = LogisticRegression(max_iter=1000)
-    grams = encoding.char_ngram_vectors(data.texts)
-    used = np.unique(grams.indices)  # of a million columns; the others weigh nothing
-    learner.fit(grams[:, used], data.labels)
-    names = tuple(str(name) for name in learner.classes_)
+    spelling = Ngrams(transfer.task("sentiment"), datasets.sentiment(SOURCE, "train"))
 
     def classify(texts: Sequence[str]) -> finetuning.Predictions:
-        probabilities = learner.predict_proba(encoding.char_ngram_vectors(texts)[:, used])
+        names, probabilities = spelling.probabilities(texts)
         labels = tuple(names[i] for i in probabilities.argmax(axis=1))
         return finetuning.Predictions(labels, probabilities.astype(np.float32), names)
 

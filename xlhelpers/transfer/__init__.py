@@ -6,7 +6,7 @@ were trained on (`find_leaks`).
 """
 
 from xlhelpers.transfer.leakage import Leak, LeakageError, LeakageWarning, find_leaks, normalised
-from xlhelpers.transfer.learners import Checkpoint, Learner, Training, checkpoint
+from xlhelpers.transfer.learners import Checkpoint, Learner, Training, checkpoint, fine_tuned
 from xlhelpers.transfer.protocols import (
     SHOTS,
     committed,
@@ -39,6 +39,7 @@ __all__ = [
     "evaluate",
     "few_shot",
     "find_leaks",
+    "fine_tuned",
     "labels_needed",
     "normalised",
     "task",

@@ -42,7 +42,7 @@ class Ngrams:
         self.task = of
         grams = self._vectors(train)
         self._used = np.unique(grams.indices)  # of very many columns; the others weigh nothing
-        self._model = LogisticRegression(max_iter=300)
+        self._model = LogisticRegression(max_iter=1000)
         gold = labels(train)
         flat = [tag for row in gold for tag in row] if of.of_words else list(gold)
         self._model.fit(grams[:, self._used], flat)

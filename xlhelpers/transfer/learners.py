@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +14,14 @@ from xlhelpers import finetuning, hub, settings
 from xlhelpers.datasets import Table
 from xlhelpers.transfer import store
 from xlhelpers.transfer.outcomes import Outcomes, outcomes
-from xlhelpers.transfer.tasks import Task, TransferError, inputs, labels, task
+from xlhelpers.transfer.tasks import (
+    Task,
+    TransferError,
+    inputs,
+    labels,
+    task,
+    training_rows,
+)
 
 # Trained models of one process are kept while they are small together.
 _KEPT_BYTES = 200_000_000
@@ -152,19 +160,22 @@ class Learner:
     def fit(self, model: Any, tables: Sequence[Table], how: Training, seed: int) -> Any:
         """Return `model` trained on all rows of some tables together; `model` itself stays."""
         train = finetuning.train_tagger if self.task.of_words else finetuning.train_classifier
-        fitted = train(
-            model,
-            self.checkpoint.tokenizer,
-            [row for table in tables for row in inputs(table)],
-            [label for table in tables for label in labels(table)],
-            names=self.names,
-            epochs=how.epochs,
-            learning_rate=how.learning_rate,
-            batch_size=how.batch_size,
-            frozen=how.frozen,
-            seed=seed,
-            progress=False,
-        )
+        with warnings.catch_warnings():
+            # A handful of rows rarely has every class; that is what is measured.
+            warnings.simplefilter("ignore", finetuning.UnseenClassWarning)
+            fitted = train(
+                model,
+                self.checkpoint.tokenizer,
+                [row for table in tables for row in inputs(table)],
+                [label for table in tables for label in labels(table)],
+                names=self.names,
+                epochs=how.epochs,
+                learning_rate=how.learning_rate,
+                batch_size=how.batch_size,
+                frozen=how.frozen,
+                seed=seed,
+                progress=False,
+            )
         return fitted.model
 
     def trained(self, tables: Sequence[Table], seed: int) -> Any:
@@ -229,6 +240,23 @@ class Learner:
             return Answers(said, float(kept["seconds"]))
         except (KeyError, TypeError, ValueError):  # not ours, or damaged: computed again
             return None
+
+
+def fine_tuned(on: str | Task, source: str = "en", model: str = "InfoXLM") -> tuple[Any, Any]:
+    """Return (model, tokenizer) fine-tuned for a task on one language.
+
+    The course's own where it has one (inference on English, in the mini set); else one that is
+    trained now, with the seed of the settings, on as many rows as they say.
+
+    Raises:
+        TransferError: as `zero_shot`.
+    """
+    of, now = task(on), settings.current()
+    if (now.models, of.name, source, model) == ("mini", "nli", "en", "InfoXLM"):
+        return hub.model("NLI"), hub.tokenizer("NLI")
+    rows = training_rows(of, source)
+    learner = Learner(model, of, rows.names)
+    return learner.trained([rows], now.seed), learner.checkpoint.tokenizer
 
 
 def new_head(of: Checkpoint, for_task: Task, names: Sequence[str]) -> Any:

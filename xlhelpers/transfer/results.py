@@ -359,13 +359,14 @@ class Results:
                 return other
         if found and strategy in (MAJORITY, NGRAMS):  # these have no seed
             return found[0]
+        remedies = {SUPERVISED: "ask for supervised=True", MAJORITY: "ask for baselines=True"}
+        remedy = remedies.get(strategy, "run it with the same seeds, shots and draws")
+        if "target" in changes:
+            remedy = f"name {run.source!r} among the targets"
         raise TransferError(
-            f"{run.model}, {run.task}, {name_of(run.target)}: there is no run {strategy!r} "
-            f"with seed {run.seed} to compare with",
-            {
-                SUPERVISED: "ask for supervised=True, with the same seeds",
-                MAJORITY: "ask for baselines=True",
-            }.get(strategy, "run it with the same seeds, shots and draws"),
+            f"{run.model}, {run.task}: there is no run {strategy!r} in "
+            f"{name_of(wanted['target'])} with seed {run.seed} to compare with",
+            remedy,
         )
 
     def _ends(self, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:

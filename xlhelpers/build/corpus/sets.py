@@ -278,19 +278,30 @@ def inference(world: World, grammars: Grammars, seed: int = 0) -> Rows:
     (`"scene"`: no training text describes either scene; `"template"`: moreover a held-out
     template does so; `""` in train).
     """
-    made: dict[Split, list[_Item]] = {}
-    for split in SPLITS:
-        rng = random.Random(f"{seed} nli {split}")
-        made[split] = []
-        for number, pair in enumerate(pairs(world, rng, SIZES["nli"][split], split)):
-            held = rng.choice(_HELD_SCENES) if split == "test" and rng.random() < 0.5 else ""
-            both = [scenes.meaning(scene, held) for scene in (pair.premise, pair.hypothesis)]
-            meanings = tuple(meaning for meaning in both if meaning is not None)
-            new = any(world.templates[m.template].hold for m in meanings)
-            facts = {"held": "" if split == "train" else "template" if new else "scene"}
-            said = say(meanings, grammars, f"{seed} nli {split} {number}")
-            made[split].append(_Item(pair.label, meanings, said, facts))
+    made = {
+        split: list(_pairs(world, grammars, f"{seed} nli {split}", SIZES["nli"][split], split))
+        for split in SPLITS
+    }
     return _rows("nli", made, grammars, _pair_row)
+
+
+def more_inference(world: World, grammar: Grammar, code: str, count: int, seed: int) -> list[Row]:
+    """Return further training pairs in one language, as rows of `inference` without ids."""
+    items = _pairs(world, {code: grammar}, f"{seed} nli more", count, "train")
+    return [_pair_row(item, code, grammar) for item in items]
+
+
+def _pairs(
+    world: World, grammars: Grammars, seed: str, count: int, split: Split
+) -> Iterator[_Item]:
+    rng = random.Random(seed)
+    for number, pair in enumerate(pairs(world, rng, count, split)):
+        held = rng.choice(_HELD_SCENES) if split == "test" and rng.random() < 0.5 else ""
+        both = [scenes.meaning(scene, held) for scene in (pair.premise, pair.hypothesis)]
+        meanings = tuple(meaning for meaning in both if meaning is not None)
+        new = any(world.templates[m.template].hold for m in meanings)
+        facts = {"held": "" if split == "train" else "template" if new else "scene"}
+        yield _Item(pair.label, meanings, say(meanings, grammars, f"{seed} {number}"), facts)
 
 
 def _pair_row(item: _Item, code: str, grammar: Grammar) -> Row:
