@@ -346,10 +346,11 @@ def test_few_shot_runs_every_strategy(model: transfer.Checkpoint) -> None:
 
 
 def test_shots_are_distinct_stratified_nested_and_kept_from_the_source() -> None:
-    table = protocols._Tables(REVIEWS, ["en", "de", "sw"], "refuse")
+    table = protocols._Tables(REVIEWS, ["en", "de", "sw"], ["de"], "refuse")
     table.keep_for_shots(12, None, ["de", "sw"])
     source = set(table.train("en").ids)
     assert len(source) == 90 - 24
+    assert len(table.train("de", whole=True)) == 90  # what supervised is trained on
     for draw in range(5):
         few, more = (table.shots("de", count, draw) for count in (6, 12))
         assert few.ids == more.ids[:6]
@@ -707,7 +708,7 @@ def test_data_that_cannot_be_used(model: transfer.Checkpoint) -> None:
         run(two_or_three)
     with pytest.raises(TransferError, match="all 90 rows of English are 'bad'"):
         run(lambda language, split: rows_of(language, split, ("bad",)))
-    with pytest.raises(TransferError, match="has no rows in English, test"):
+    with pytest.raises(TransferError, match="has no rows in German, test"):
         run(lambda language, split: rows_of(language, split)[:0])
     with pytest.raises(TransferError, match="gives a Labelled, and entity_f1"):
         run(rows_of, "entity_f1")

@@ -192,7 +192,9 @@ class Learner:
         Args:
             how: all that decides the model but for the checkpoint, the settings and the rows.
         """
-        what = {**self._identity, **asdict(self.training), **how}
+        # Whatever is done with a handful of rows comes later.
+        whole = {k: v for k, v in asdict(self.training).items() if not k.startswith("few_")}
+        what = {**self._identity, **whole, **how}
         key = store.digest([what, [store.digest_of_rows(table) for table in tables]])
         if key not in _kept:
             _keep(key, make())

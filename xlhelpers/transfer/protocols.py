@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -76,14 +77,14 @@ def zero_shot(
     """
     of = task(on)
     wanted = known(of, of.available() if targets is None else targets, "targets")
-    table = _Tables(of, [source, *wanted], leaks)
+    table = _Tables(of, [source, *(wanted if supervised else [])], wanted, leaks)
     learner = Learner(model, of, table.names, training)
     references = wanted if supervised else []
     total = len(_seeds(seeds)) * (1 + len(references))
     with _bar(total, f"{of.name}, zero-shot", progress) as step:
         runs = list(_transfer(learner, table, source, wanted, seeds, step))
         for code in references:
-            runs += _supervised(learner, table, code, table.train(code), seeds, step)
+            runs += _supervised(learner, table, code, seeds, step)
     if baselines:
         runs += _baselines(learner, table, source, wanted)
     return Results(runs)
@@ -113,7 +114,7 @@ def transfer_matrix(
     of = task(on)
     rows = known(of, of.available() if sources is None else sources, "sources")
     columns = known(of, rows if targets is None else targets, "targets")
-    table = _Tables(of, [*rows, *columns], leaks)
+    table = _Tables(of, rows, columns, leaks)
     learner = Learner(model, of, table.names, training)
     with _bar(len(_seeds(seeds)) * len(rows), f"{of.name}, sources", progress) as step:
         runs = [
@@ -155,7 +156,7 @@ def few_shot(
         strategies: `"target-only"`, `"joint"`, `"joint, up-weighted"`, `"continued"`,
             `"multi-source"`, `"multi-task"`, `"Reptile"`.
         seeds: of fine-tuning on the source.
-        supervised: also train on the target language, with as many rows as the source has.
+        supervised: also train on the target language, with all rows that it has.
         baselines: also `majority` and `n-grams`, trained on the source.
         others: further languages with labels, for `multi-source` and `Reptile`.
         second_task: with labels in the target language, for `multi-task`.
@@ -174,7 +175,7 @@ def few_shot(
     if met := set(further) & {source, *wanted}:
         raise TransferError(f"others has {sorted(met)[0]!r}", "name languages beside the targets")
     counts = _shots(shots, draws)
-    table = _Tables(of, [source, *wanted, *further], leaks)
+    table = _Tables(of, [source, *wanted, *further], wanted, leaks)
     table.keep_for_shots(max(counts, default=0), pool, wanted)
     learner = Learner(model, of, table.names, training)
     lessons = _Lessons(learner, table, source, tuple(further), second_task, tuple(_seeds(seeds)))
@@ -183,7 +184,7 @@ def few_shot(
         runs = list(_transfer(learner, table, source, wanted, seeds))
         for code in wanted:
             if supervised:
-                runs += _supervised(learner, table, code, table.train(code), seeds)
+                runs += _supervised(learner, table, code, seeds)
             runs += lessons.runs(code, counts, draws, names, step)
     if baselines:
         runs += _baselines(learner, table, source, wanted)
@@ -247,25 +248,24 @@ def committed(name: str) -> Results:
 class _Tables:
     """The rows of a task: training without what is kept for shots or tested on, and tests."""
 
-    def __init__(self, of: Task, codes: Sequence[str], leaks: str) -> None:
+    def __init__(self, of: Task, trained: Sequence[str], tested: Sequence[str], leaks: str) -> None:
         self.task = of
-        order = list(dict.fromkeys(codes))
-        known(of, order, "languages")
-        self.test = {code: test_rows(of, code) for code in order}
-        rows = [training_rows(of, code) for code in order]
+        codes = known(of, list(dict.fromkeys(trained)), "languages")
+        self.test = {code: test_rows(of, code) for code in tested}
+        rows = [training_rows(of, code) for code in codes]
         self.names = same_labels(of, [*rows, *self.test.values()])
         kept = refuse_leaks(rows, list(self.test.values()), leaks)
-        self._train = dict(zip(order, kept, strict=True))
+        self._train = dict(zip(codes, kept, strict=True))
         self._pool: frozenset[str] = frozenset()
 
-    def train(self, code: str) -> Table:
-        """Return the rows that a language is trained on, those kept for shots left out.
+    def train(self, code: str, whole: bool = False) -> Table:
+        """Return the rows that a language is trained on; those kept for shots only if `whole`.
 
         Raises:
             TransferError: all have the same label.
         """
         table = self._train[code]
-        if self._pool:
+        if self._pool and not whole:
             table = table.subset([id_ not in self._pool for id_ in table.ids])
         _require_two_labels(table)
         return table
@@ -399,9 +399,10 @@ def _transfer(
     targets: Sequence[str],
     seeds: Sequence[int],
     step: Callable[[], None] = lambda: None,
+    whole: bool = False,
 ) -> Iterator[Run]:
     """Yield the runs of one source on all targets, one training a seed."""
-    rows = table.train(source)
+    rows = table.train(source, whole)
     tests = {code: table.test[code] for code in targets}
     for seed in _seeds(seeds):
         make = partial(learner.trained, [rows], seed)
@@ -415,14 +416,12 @@ def _supervised(
     learner: Learner,
     table: _Tables,
     code: str,
-    rows: Table,
     seeds: Sequence[int],
     step: Callable[[], None] = lambda: None,
 ) -> Iterator[Run]:
-    for run in _transfer(learner, table, code, [code], seeds, step):
-        yield _as_run(
-            learner, SUPERVISED, code, code, Answers(run.outcomes, run.seconds), run.seed, len(rows)
-        )
+    """Yield the runs of a language on itself, with all rows that it has."""
+    for run in _transfer(learner, table, code, [code], seeds, step, whole=True):
+        yield replace(run, strategy=SUPERVISED)
 
 
 def _baselines(

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 ZERO, SUPERVISED, MAJORITY, NGRAMS = "zero-shot", "supervised", "majority", "n-grams"
 GROUP = ("model", "task", "strategy", "source", "target", "shots")
 _REFERENCES = (SUPERVISED, MAJORITY, NGRAMS)
+_METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "entity_f1": "entity F1",
+    "tag_accuracy": "accuracy of tags",
+}
 _DENOMINATORS = ("of source", "of target", "of target, above chance")
 
 Floats = NDArray[np.float64]
@@ -253,7 +259,7 @@ class Results:
         """
         from xlhelpers import plots
 
-        label = f"{self._one('task')}, {self._runs[0].outcomes.metric.replace('_', ' ')}"
+        label = f"{self._one('task')}, {_METRICS[self._runs[0].outcomes.metric]}"
         few = [run for run in self._runs if run.shots]
         zero = {(r.source, r.target) for r in self._runs if r.strategy == ZERO}
         if few:
