@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import html
+import io
 import math
 import os
 import re
@@ -23,10 +24,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlhelpers import _store
 from xlhelpers.errors import CourseError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERDICTS = {
     "right": "✔ right",
@@ -443,6 +447,45 @@ class Table:
 def table(notebook: str) -> Table:
     """The claims of a notebook beside what its run measured."""
     return Table(notebook, rows(notebook))
+
+
+# ── published figures ────────────────────────────────────────────────────────────────────────────
+
+
+def published(name: str) -> pd.DataFrame:
+    """Return figures that a paper has published, as they stand there: `published("xnli")`.
+
+    One row a model or setting, one column a language (or what the paper has there). `.attrs` holds
+    `citation` and `metric`, and `title`, `chance` (a number) and `note` where there are any. The
+    files are `data/published/*.csv`.
+
+    Raises:
+        ClaimsError: there is no such file, or it does not say where its figures come from.
+        AssetError: the file has been altered.
+    """
+    import pandas as pd
+
+    from xlhelpers import assets
+
+    known = [Path(row).stem for row in assets.manifest() if row.startswith("published/")]
+    if name not in known:
+        raise ClaimsError(
+            f"there are no published figures {name!r}", f"choose among {', '.join(sorted(known))}"
+        )
+    text = assets.read_bytes(f"published/{name}.csv").decode("utf-8")
+    lines = text.splitlines()
+    said = [line.removeprefix("# ").partition(": ") for line in lines if line.startswith("# ")]
+    told: dict[str, Any] = {key: value.strip() for key, _, value in said}
+    if missing_keys := [key for key in ("citation", "metric") if not told.get(key)]:
+        raise ClaimsError(
+            f"data/published/{name}.csv does not state its {' and '.join(missing_keys)}",
+            "add a line such as “# citation: authors (year), title, venue, table”",
+        )
+    if "chance" in told:
+        told["chance"] = float(told["chance"])
+    table = pd.read_csv(io.StringIO("\n".join(lines[len(said) :])), index_col="model")
+    table.attrs.update(told)
+    return table
 
 
 # ── numbers in prose ─────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "")
 _DPI = 110
+# Names of so many columns stand side by side; those of more are turned.
+_LEVEL_NAMES = 6
 
 
 class PlotError(CourseError, ValueError):
@@ -152,6 +154,51 @@ def point_ranges(
     return out[0]
 
 
+def strips(
+    rows: Mapping[str, ArrayLike],
+    xlabel: str,
+    alt: str,
+    caption: str = "",
+    references: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw every single value as a dot, one line a row, and the mean of each row as a bar.
+
+    Dots that would hide each other are moved up and down a little, always in the same way.
+
+    Args:
+        rows: row → its values.
+        references: name → value of a vertical line across all rows, such as a score without
+            any of what the rows have.
+
+    Raises:
+        PlotError: a row has no values, or one that is not finite; too many references.
+    """
+    drawn = {name: np.asarray(values, dtype=float).ravel() for name, values in rows.items()}
+    for name, values in drawn.items():
+        if not values.size or not np.isfinite(values).all():
+            raise PlotError(f"{name!r} has no finite values", "leave such rows out")
+    lines = dict(references or {})
+    _check_series(1 + len(lines))
+    with _canvas(1, 7.2, 1.2 + 0.5 * len(rows), alt, caption) as (axes, out):
+        ax = axes[0]
+        for r, values in enumerate(drawn.values()):
+            order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+            heights = r + 0.09 * (order % 3 - 1)
+            style: dict[str, Any] = {"color": PALETTE[0], "marker": MARKERS[0]}
+            style |= {"edgecolors": "white", "linewidths": 0.5, "zorder": 3}  # where dots overlap
+            ax.scatter(values, heights, s=36, label="one draw" if r == 0 else "_", **style)
+            label = "their mean" if r == 0 else "_"
+            ax.vlines(values.mean(), r - 0.3, r + 0.3, color="black", linewidth=2, label=label)
+        for i, (name, value) in enumerate(lines.items(), start=1):
+            dashes = (0, (4, 1 + i))
+            ax.axvline(value, color=PALETTE[i], linestyle=dashes, label=name, zorder=0)
+        ax.set_yticks(range(len(drawn)), list(drawn))
+        ax.set(xlabel=xlabel, ylim=(len(drawn) - 0.5, -0.5))
+        ax.grid(axis="x", color="0.9")
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return out[0]
+
+
 def curves(
     frame: pd.DataFrame,
     x: str,
@@ -166,8 +213,8 @@ def curves(
     Args:
         frame: columns `x`, `series`, `value`, `low`, `high`.
         x: name of the column for the horizontal axis.
-        log: logarithmic horizontal axis, ticks at the values that occur; so are those of a
-            plain axis with a few whole numbers.
+        log: logarithmic horizontal axis, ticks at the values that occur, 0 among them where it
+            does; so are those of a plain axis with a few whole numbers.
     """
     _check_series(frame["series"].nunique())
     with _canvas(1, 7.2, 4.2, alt, caption) as (axes, out):
@@ -178,7 +225,11 @@ def curves(
             ax.fill_between(part[x], part["low"], part["high"], color=PALETTE[i], alpha=0.15)
         if log:
             ticks = sorted(frame[x].unique())
-            ax.set_xscale("log")
+            if ticks[0] > 0:
+                ax.set_xscale("log")
+            else:  # 0 has no logarithm: up to the smallest number above it the axis is plain
+                least = min((tick for tick in ticks if tick > 0), default=1)
+                ax.set_xscale("symlog", linthresh=least)
             ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
             ax.minorticks_off()
         elif (steps := frame[x].unique()).dtype.kind == "i" and len(steps) <= 13:
@@ -266,11 +317,15 @@ def heat_maps(
         max(v.max() for v in tables.values()),
     )
     rows = max(len(values) for values in tables.values())
-    with _canvas(len(panels), 4.6, 1.4 + 0.42 * rows, alt, caption) as (axes, out):
+    columns = max(values.shape[1] for values in tables.values())
+    wide = max(4.6, 1.6 + 0.52 * columns)
+    with _canvas(len(panels), wide, 1.4 + 0.42 * rows, alt, caption) as (axes, out):
         for ax, (title, frame) in zip(axes, panels.items(), strict=True):
             values = tables[title]
             image = ax.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto")
             ax.set_xticks(range(values.shape[1]), [str(name) for name in frame.columns])
+            if columns > _LEVEL_NAMES:
+                ax.tick_params(axis="x", rotation=60)
             ax.set_yticks(range(len(values)), [str(name) for name in frame.index])
             ax.set_title(title)
             for (row, column), value in np.ndenumerate(values):

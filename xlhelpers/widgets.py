@@ -8,9 +8,10 @@ Only what ipywidgets 7.7 and 8 share is used.
 from __future__ import annotations
 
 import html
+import math
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlhelpers import datasets, languages, tokens
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from xlhelpers.embeddings import WordVectors
     from xlhelpers.plots import Figure
+    from xlhelpers.transfer import Results
 
 _CAPTION = "white-space:nowrap;text-align:left"
 _LEFT = "text-align:left"
@@ -530,20 +532,9 @@ class Opinions:
     """
 
     def __init__(self, model: Any, tokenizer: Any, known: Mapping[str, Sequence[str]]) -> None:
-        from xlhelpers import hub
-
-        if hub.untrained(model):
-            raise CourseError(
-                "the head of this model is random: what it says is no opinion",
-                "train it first (finetuning.train_classifier), and give the trained model",
-            )
-        if not known or not all(known.values()):
-            raise CourseError("there are no texts to compare with", "give some in each language")
+        _require_trained(model)
         self.model, self.tokenizer = model, tokenizer
-        self.known = {
-            code: {word for text in texts for word in _words(text, code)}
-            for code, texts in known.items()
-        }
+        self.known = _known_words(known)
 
     def table(self, text: str, language: str) -> str:
         """Return pieces, probabilities and a sentence on words that are new, as HTML.
@@ -564,15 +555,8 @@ class Opinions:
             warnings.simplefilter("always", encoding.TruncationWarning)
             found = finetuning.classify(self.model, self.tokenizer, [text])
         notes = [_note(str(one.message)) for one in told]
-        rows = "".join(
-            f'<tr><th scope="row" style="{_LEFT}">{html.escape(name)}</th>'
-            f'<td style="{_LEFT}">{_bar(p)}</td><td>{100 * p:.0f} %</td></tr>'
-            for name, p in zip(found.names, map(float, found.probabilities[0]), strict=True)
-        )
-        return (
-            f'<table><caption style="{_LEFT}">{self._read(text, language)}</caption>'
-            f"<tbody>{rows}</tbody></table>{self._new(text, language)}{''.join(notes)}"
-        )
+        page = _bars(found.names, found.probabilities[0], self._read(text, language))
+        return page + _new_words(text, self.known[language], language) + "".join(notes)
 
     def show(self, text: str, language: str) -> Shown:
         """Return the explorer, opened at one sentence."""
@@ -598,17 +582,245 @@ class Opinions:
             f"{languages.html(' · '.join(cut[:most]), language)}{more}"
         )
 
-    def _new(self, text: str, language: str, most: int = 8) -> str:
-        words = list(dict.fromkeys(_words(text, language)))
-        new = [word for word in words if word not in self.known[language]]
-        if not new:
-            return _note("Every word occurs in the texts of its world.")
-        listed = ", ".join(_short(word, 20) for word in new[:most])
-        return (
-            f"<p>{len(new)} of {len(words)} words are new to its world "
-            f"({languages.html(listed, language)}{', …' if len(new) > most else ''}): "
-            "the more of them, the more its answer is a guess.</p>"
+
+# ── entities and inference ───────────────────────────────────────────────────────────────
+
+Run = tuple[int, int, str]
+"""Words `start` to `end` (not included) are one entity of a type."""
+
+# Light enough for black letters; a label beside each entity says the same.
+_RIGHT, _WRONG, _MISSED = "#cdeadd", "#f8d9c3", "#e6e6e6"
+_TYPES = {"PER": "#cfe4f5", "ORG": "#f9e3b4", "LOC": "#cdeadd"}
+_NO_BLANK_BEFORE = frozenset(".,;:!?…)»”،؛؟।")
+
+
+def entities(sentences: Sequence[tuple[str, Sequence[str], Sequence[str]]]) -> Shown:
+    """Return sentences with their entities in colour, each with its type beside it.
+
+    Args:
+        sentences: (language, words, tags); tags in IOB2, read as `finetuning.entity_f1` does.
+
+    Raises:
+        CourseError: words and tags differ in number, or a language has no card.
+    """
+    return _coloured([(code, words, None, tags) for code, words, tags in sentences])
+
+
+def entity_errors(
+    sentences: Sequence[tuple[str, Sequence[str], Sequence[str], Sequence[str]]],
+) -> Shown:
+    """Return sentences in which found, wrong and missed entities are told apart.
+
+    Colour is never alone: ✓ marks what is right, ✘ what was said wrongly, ○ what was missed.
+
+    Args:
+        sentences: (language, words, gold tags, predicted tags), as for `entities`.
+
+    Raises:
+        CourseError: as `entities`.
+    """
+    return _coloured(sentences)
+
+
+def _coloured(
+    sentences: Sequence[tuple[str, Sequence[str], Sequence[str] | None, Sequence[str]]],
+) -> Shown:
+    lines, body = [], ""
+    for code, words, gold, said in sentences:
+        for tags in (said,) if gold is None else (gold, said):
+            if len(tags) != len(words):
+                raise CourseError(f"{len(tags)} tags for {len(words)} words", "give one tag a word")
+        pieces = list(_marked(words, code, gold, said))
+        plain = "".join(
+            gap + (f"[{text}: {label}]" if label else text) for gap, text, label, _ in pieces
         )
+        lines.append(f"{_name(code)}: {plain}")
+        card = languages.get(code)
+        shown = "".join(gap + _mark(*piece) for gap, *piece in pieces)
+        side = "right" if card.direction == "rtl" else "left"
+        body += (
+            f'<tr><th scope="row" style="{_LEFT}">{_name(code)}</th>'
+            f'<td style="text-align:{side};line-height:2">'
+            f'<span lang="{card.code}" dir="{card.direction}">{shown}</span></td></tr>'
+        )
+    return Shown(None, "\n".join(lines), f"<table><tbody>{body}</tbody></table>")
+
+
+def _marked(
+    words: Sequence[str], code: str, gold: Sequence[str] | None, said: Sequence[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (blank before, text, label, colour); label and colour are empty between entities."""
+    found = _runs(said)
+    there = found if gold is None else _runs(gold)
+    at = 0
+    for start, end in _clusters([*there, *found]):
+        for i in range(at, start):
+            yield _gap(words, i, code), words[i], "", ""
+        inside = [{run for run in runs if start <= run[0] < end} for runs in (there, found)]
+        label, colour = _verdict(*inside) if gold is not None else _type_of(inside[0])
+        yield _gap(words, start, code), tokens.join(words[start:end], code), label, colour
+        at = end
+    for i in range(at, len(words)):
+        yield _gap(words, i, code), words[i], "", ""
+
+
+def _runs(tags: Sequence[str]) -> list[Run]:
+    """Return the entities of a sentence, strict IOB2: an I- that continues nothing is none."""
+    from seqeval.scheme import IOB2, Entities
+
+    found = Entities([list(tags)], IOB2).entities[0]
+    return [(entity.start, entity.end, entity.tag) for entity in found]
+
+
+def _clusters(runs: Sequence[Run]) -> list[tuple[int, int]]:
+    """Return stretches of words that entities cover, those that overlap as one."""
+    found: list[tuple[int, int]] = []
+    for start, end, _ in sorted(runs):
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _verdict(there: set[Run], found: set[Run]) -> tuple[str, str]:
+    """Return label and colour of a stretch, from the entities in it and those that were said."""
+    is_, says = ("+".join(kind for *_, kind in sorted(runs)) for runs in (there, found))
+    if there == found:
+        return f"{is_} ✓", _RIGHT
+    if not found:
+        return f"{is_} ○ missed", _MISSED
+    if not there:
+        return f"{says} ✘ is none", _WRONG
+    if is_ == says:
+        return f"{says} ✘ wrong bounds", _WRONG
+    same = {run[:2] for run in there} == {run[:2] for run in found}
+    return f"{says} ✘ is {is_}{'' if same else ', wrong bounds'}", _WRONG
+
+
+def _type_of(runs: set[Run]) -> tuple[str, str]:
+    kind = min(runs)[2]
+    return kind, _TYPES.get(kind, _MISSED)
+
+
+def _gap(words: Sequence[str], i: int, code: str) -> str:
+    """Return the blank before a word, if its language writes one there."""
+    if i == 0 or set(words[i]) <= _NO_BLANK_BEFORE:
+        return ""
+    return " " if " " in tokens.join(words[i - 1 : i + 1], code) else ""
+
+
+def _mark(text: str, label: str, colour: str) -> str:
+    if not label:
+        return html.escape(text)
+    style = f"background:{colour};color:#000;padding:0.1em 0.25em;border-radius:0.25em"
+    if colour == _MISSED:
+        style += ";border:1px dashed #555"
+    return (
+        f'<mark style="{style}">{html.escape(text)} '
+        f'<small lang="en" dir="ltr" style="color:#333">{html.escape(label)}</small></mark>'
+    )
+
+
+class ZeroShot:
+    """A tagger and an inference model, tried on sentences of any language.
+
+    Both were trained in one language. The explorer shows the entities of a sentence, whether a
+    second one follows from it, and which words occur in no text of the models' world.
+
+    Args:
+        tagger: a model that tags words with entities (IOB2), its head trained.
+        classifier: a model for pairs of premise and hypothesis, its head trained.
+        tokenizer: of both.
+        known: language → texts; a word that is in none of them is told.
+
+    Raises:
+        CourseError: a head is random, or there are no texts.
+    """
+
+    def __init__(
+        self, tagger: Any, classifier: Any, tokenizer: Any, known: Mapping[str, Sequence[str]]
+    ) -> None:
+        for model in (tagger, classifier):
+            _require_trained(model)
+        self.tagger, self.classifier, self.tokenizer = tagger, classifier, tokenizer
+        self.known = _known_words(known)
+
+    def table(self, text: str, language: str, second: str = "", other: str = "en") -> str:
+        """Return entities, the decision where there is a second sentence, and warnings, as HTML.
+
+        Args:
+            text: the sentence, in `language`; the premise.
+            second: the hypothesis, in the language `other`; may be empty.
+
+        Raises:
+            CourseError: there are no texts of a language to compare with.
+        """
+        for code in (language, other):
+            if code not in self.known:
+                raise CourseError(
+                    f"there are no texts in {code!r} here", f"choose among {', '.join(self.known)}"
+                )
+        text, second = (unicodedata.normalize("NFC", one).strip() for one in (text, second))
+        if not _words(text, language):
+            return _note("Type a sentence.")
+        page = self._entities(text, language) + _new_words(text, self.known[language], language)
+        if _words(second, other):
+            page += self._inference(text, second)
+            page += _new_words(second, self.known[other], other)
+        return page
+
+    def show(self, text: str, language: str, second: str = "", other: str = "en") -> Shown:
+        """Return the explorer, opened at a sentence and a second one."""
+        first = self.table(text, language, second, other)
+        widget = self._widget(text, language, second, other) if has_front_end() else None
+        return Shown(widget, f"Explorer: entities in {_short(text)!r}, and what follows", first)
+
+    def _widget(self, text: str, language: str, second: str, other: str) -> Any:
+        import ipywidgets
+
+        wide = ipywidgets.Layout(width="60%")
+        choices = [(_name(code), code) for code in self.known]
+        how: dict[str, Any] = {"continuous_update": False, "layout": wide}
+        first = ipywidgets.Text(value=text, description="Sentence", **how)
+        of_first = ipywidgets.Dropdown(options=choices, value=language)
+        then = ipywidgets.Text(value=second, description="Follows?", **how)
+        of_then = ipywidgets.Dropdown(options=choices, value=other)
+        page = ipywidgets.HTML(self.table(text, language, second, other))
+        controls = (first, of_first, then, of_then)
+        _refresh(page, lambda: self.table(*(control.value for control in controls)), *controls)
+        rows = [ipywidgets.HBox([first, of_first]), ipywidgets.HBox([then, of_then])]
+        return ipywidgets.VBox([*rows, page])
+
+    def _entities(self, text: str, language: str) -> str:
+        from xlhelpers import encoding, finetuning
+
+        words = self._cut(text, language)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", encoding.TruncationWarning)
+            [tags] = finetuning.tag(self.tagger, self.tokenizer, [words])
+        found = entities([(language, words, tags)]).page
+        notes = "" if _runs(tags) else _note("No entity is found.")
+        return found + notes + "".join(_note(str(one.message)) for one in told)
+
+    def _cut(self, text: str, language: str) -> list[str]:
+        """Return words and signs; the tokenizer's pieces where blanks divide nothing."""
+        if language in tokens.WRITTEN_TOGETHER:
+            how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
+            places = self.tokenizer(text, **how)["offset_mapping"]
+        else:
+            places = tokens.spans(text, tokens.APOSTROPHE_CUTS.get(language, ""))
+        return [text[a:b] for a, b in places if text[a:b].strip()]
+
+    def _inference(self, premise: str, hypothesis: str) -> str:
+        from xlhelpers import encoding, finetuning
+
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", encoding.TruncationWarning)
+            found = finetuning.classify(self.classifier, self.tokenizer, [(premise, hypothesis)])
+        caption = "What the second sentence is to the first"
+        notes = "".join(_note(str(one.message)) for one in told)
+        return _bars(found.names, found.probabilities[0], caption) + notes
 
 
 def _words(text: str, language: str) -> list[str]:
@@ -619,12 +831,241 @@ def _words(text: str, language: str) -> list[str]:
     return [char for word in words for char in word] if together else words
 
 
+def _require_trained(model: Any) -> None:
+    from xlhelpers import hub
+
+    if hub.untrained(model):
+        raise CourseError(
+            "the head of this model is random: what it says is no opinion",
+            "train it first (finetuning.train_classifier), and give the trained model",
+        )
+
+
+def _known_words(known: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Return the words of all texts by language.
+
+    Raises:
+        CourseError: a language has no texts.
+    """
+    if not known or not all(known.values()):
+        raise CourseError("there are no texts to compare with", "give some in each language")
+    return {
+        code: {word for text in texts for word in _words(text, code)}
+        for code, texts in known.items()
+    }
+
+
+def _new_words(text: str, known: Container[str], language: str, most: int = 8) -> str:
+    """Return a sentence on the words of a text that are not among those that are known."""
+    words = list(dict.fromkeys(_words(text, language)))
+    new = [word for word in words if word not in known]
+    if not new:
+        return _note("Every word occurs in the texts of its world.")
+    listed = ", ".join(_short(word, 20) for word in new[:most])
+    return (
+        f"<p>{len(new)} of {len(words)} words are new to its world "
+        f"({languages.html(listed, language)}{', …' if len(new) > most else ''}): "
+        "the more of them, the more its answer is a guess.</p>"
+    )
+
+
+def _bars(names: Sequence[str], probabilities: ArrayLike, caption: str) -> str:
+    """Return a table of classes with their probabilities; `caption` is HTML."""
+    import numpy as np
+
+    rows = "".join(
+        f'<tr><th scope="row" style="{_LEFT}">{html.escape(name)}</th>'
+        f'<td style="{_LEFT}">{_bar(p)}</td><td>{100 * p:.0f} %</td></tr>'
+        for name, p in zip(names, np.asarray(probabilities, float).tolist(), strict=True)
+    )
+    return f'<table><caption style="{_LEFT}">{caption}</caption><tbody>{rows}</tbody></table>'
+
+
 def _bar(share: float, width: float = 12.0) -> str:
     """Return a bar as long as a share of 1; the number beside it says the same."""
     return (
         '<span aria-hidden="true" style="display:inline-block;background:#0072B2;height:0.7em;'
         f'width:{share * width:.2f}em;min-width:1px"></span>'
     )
+
+
+# ── labels ───────────────────────────────────────────────────────────────────────────────
+
+
+class LabelBudget:
+    """How many labels bring a score, and what they cost, read off measured learning curves.
+
+    Numbers come with the interval of `transfer.labels_needed`; where a score lies beyond what
+    was measured, that is said, and no curve is drawn on.
+
+    Args:
+        results: few-shot runs of one model, task and source language.
+        currency: of prices, as it is written behind them.
+
+    Raises:
+        CourseError: no run has shots, or runs of several models, tasks or sources are mixed.
+    """
+
+    def __init__(self, results: Results, currency: str = "€") -> None:
+        self.results, self.currency = results, currency
+        self.curves = results.summary()
+        for column in ("model", "task", "source"):
+            told = sorted(self.curves.loc[self.curves["shots"] > 0, column].unique())
+            if len(told) != 1:
+                raise CourseError(
+                    f"there are curves of {' and '.join(told) or 'no ' + column}",
+                    f"give few-shot runs of one {column}: results.where({column}=…)",
+                )
+
+    def choices(self) -> dict[str, list[str]]:
+        """Return the strategies that have a curve, by target language."""
+        few = self.curves[self.curves["shots"] > 0]
+        return {
+            str(code): list(dict.fromkeys(part["strategy"]))
+            for code, part in few.groupby("target", sort=False)
+        }
+
+    def advice(self, target: str, score: float, price: float, strategy: str) -> str:
+        """Return in a sentence or two how many labels a score takes and what they cost.
+
+        Args:
+            target: language code.
+            score: wanted, in per cent.
+            price: of one label.
+            strategy: how the labels are used.
+
+        Raises:
+            CourseError: there is no such curve, the score is no percentage above 0, or the price
+                is below 0 or no number.
+        """
+        from xlhelpers.transfer import labels_needed
+
+        self._check(target, score, price, strategy)
+        need = labels_needed(self.results, target, score / 100, strategy)
+        goal = f"{score:g} % in {_name(target)}"
+        share = f"{100 * need.reached:.0f} % of the resamples"
+        if math.isnan(need.labels):
+            return (
+                f"{goal} lies beyond what was measured: with {need.most} labels the mean does not "
+                f"get there, and only {share} do. How many more it takes nobody can read off this "
+                "curve: measure on."
+            )
+        told = f"about {math.ceil(need.labels)} labels, {self._money(need.labels, price)}"
+        if need.labels == 0:
+            told = "no label, on the mean"
+        if math.isinf(need.high):
+            end = (
+                f"the 95 % interval goes from {math.ceil(need.low)} beyond the {need.most} that "
+                f"were measured, since {share} only get there"
+            )
+        else:
+            end = (
+                f"95 % interval {math.ceil(need.low)} to {math.ceil(need.high)} labels, "
+                f"{self._money(need.low, price)} to {self._money(need.high, price)}"
+            )
+        return f"{goal} takes {told}; {end}."
+
+    def table(self, target: str, score: float, price: float, strategy: str) -> str:
+        """Return the advice and what was measured, as HTML.
+
+        Args:
+            target, score, price, strategy: as `advice`.
+
+        Raises:
+            CourseError: as `advice`.
+        """
+        said = self.advice(target, score, price, strategy)
+        here = self.curves[self.curves["target"] == target]
+        zero = here[(here["strategy"] == "zero-shot") & (here["shots"] == 0)]
+        few = here[(here["strategy"] == strategy) & (here["shots"] > 0)].sort_values("shots")
+        heads = ("labels", "cost", "score in %", "95 % interval", f"{score:g} % reached")
+        rows = "".join(
+            f'<tr><th scope="row">{row.shots}</th>'
+            f"<td>{html.escape(self._money(row.shots, price))}</td>"
+            f"<td>{100 * row.score:.1f}</td><td>{100 * row.low:.1f} to {100 * row.high:.1f}</td>"
+            f"<td>{_reached(row, score / 100)}</td></tr>"
+            for part in (zero, few)
+            for row in part.itertuples()
+        )
+        head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
+        caption = f"What was measured: {_name(target)}, {strategy}"
+        return (
+            f'{_note(said)}<table><caption style="{_CAPTION}">{html.escape(caption)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def show(
+        self,
+        target: str | None = None,
+        score: float | None = None,
+        price: float = 0.5,
+        strategy: str | None = None,
+    ) -> Shown:
+        """Return the calculator, opened at a language, a score in per cent and a price a label.
+
+        The first language and its first strategy when left out; the score is then half the way
+        from zero-shot to the best mean of the curve.
+        """
+        choices = self.choices()
+        code = next(iter(choices)) if target is None else target
+        way = choices.get(code, [""])[0] if strategy is None else strategy
+        wanted = self._halfway(code, way) if score is None else score
+        first = self.table(code, wanted, price, way)
+        text = f"Label budget: {self.advice(code, wanted, price, way)}"
+        widget = self._widget(code, wanted, price, way) if has_front_end() else None
+        return Shown(widget, text, first)
+
+    def _widget(self, target: str, score: float, price: float, strategy: str) -> Any:
+        import ipywidgets
+
+        choices = self.choices()
+        ways = list(dict.fromkeys(way for known in choices.values() for way in known))
+        menu = ipywidgets.Dropdown(
+            options=[(_name(code), code) for code in choices], value=target, description="Language"
+        )
+        how = ipywidgets.Dropdown(options=ways, value=strategy, description="Training")
+        goal = ipywidgets.FloatSlider(
+            value=score, min=1.0, max=100.0, step=0.5, description="Score, %"
+        )
+        cost = ipywidgets.BoundedFloatText(
+            value=price, min=0.0, max=1e6, step=0.1, description="A label"
+        )
+        page = ipywidgets.HTML(self.table(target, score, price, strategy))
+        _refresh(
+            page,
+            lambda: self.table(menu.value, goal.value, cost.value, how.value),
+            menu,
+            how,
+            goal,
+            cost,
+        )
+        return ipywidgets.VBox([ipywidgets.HBox([menu, how]), ipywidgets.HBox([goal, cost]), page])
+
+    def _check(self, target: str, score: float, price: float, strategy: str) -> None:
+        choices = self.choices()
+        if strategy not in choices.get(target, []):
+            there = "; ".join(f"{_name(c)}: {', '.join(ways)}" for c, ways in choices.items())
+            raise CourseError(f"there is no curve of {strategy!r} for {target!r}", f"try {there}")
+        if not 0 < score <= 100:
+            raise CourseError(f"{score:g} % is no score", "choose above 0 and up to 100")
+        if not 0 <= price < math.inf:
+            raise CourseError(f"{price:g} is no price of a label", "choose 0 or more")
+
+    def _halfway(self, target: str, strategy: str) -> float:
+        here = self.curves[self.curves["target"] == target]
+        zero = here.loc[here["strategy"] == "zero-shot", "score"].max()
+        best = here.loc[here["strategy"] == strategy, "score"].max()
+        return float(round(50 * (zero + best)))
+
+    def _money(self, labels: float, price: float) -> str:
+        return f"{math.ceil(labels) * price:,.2f} {self.currency}".rstrip()
+
+
+def _reached(row: Any, score: float) -> str:
+    """Say whether an interval lies above a score, below it, or holds it."""
+    if row.low >= score:
+        return "yes"
+    return "no" if row.high < score else "not sure"
 
 
 def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:

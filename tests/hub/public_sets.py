@@ -65,3 +65,15 @@ def tweets_path(code: str, split: str) -> str:
 def tweets(texts: Sequence[str], numbers: Sequence[int]) -> bytes:
     """A file of tweets with moods."""
     return parquet({"text": list(texts), "label": list(numbers)}, {"label": MOOD})
+
+
+def wikiann_path(code: str, split: str) -> str:
+    """Where WikiANN has a language and one of the hub's splits."""
+    return f"{PUBLIC['ner'].folders[code]}/{split}/0000.parquet"
+
+
+def wikiann(sentences: Sequence[Sequence[str]], numbers: Sequence[Sequence[int]]) -> bytes:
+    """A file of sentences in words with the numbers of their tags."""
+    columns: dict[str, list[Any]] = {"tokens": [list(words) for words in sentences]}
+    columns["ner_tags"] = [list(tags) for tags in numbers]
+    return parquet(columns, {"ner_tags": {"feature": NER, "_type": "Sequence"}})

@@ -371,3 +371,58 @@ def test_shipped_ledger_cites_what_it_prints(shipped: claims.Ledger) -> None:
     assert declared == used, "a measure that no claim uses, or the reverse"
     for measure in shipped.measures.values():
         assert measure.tolerance >= 0 and measure.what and measure.unit in UNITS
+
+
+# ── published figures ────────────────────────────────────────────────────────────────────────────
+
+PUBLISHED = ("conll_ner", "mnli", "xnli", "xnli_mbert")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_figures_say_where_they_stand(name: str) -> None:
+    table = claims.published(name)
+    assert re.search(r"\(20[0-2]\d\)", table.attrs["citation"]) and table.attrs["metric"]
+    assert table.index.is_unique and table.index.name == "model"
+    assert ((table > 0) & (table < 100)).all(axis=None)
+
+
+@pytest.mark.parametrize("name", ["xnli", "conll_ner"])
+def test_published_means_are_the_means_of_their_rows(name: str) -> None:
+    table = claims.published(name)
+    means = table.drop(columns="avg").mean(axis=1)
+    assert (means - table["avg"]).abs().max() < 0.06  # rows and means were rounded apart
+
+
+def test_published_figures_are_those_of_the_papers() -> None:
+    xnli = claims.published("xnli")
+    assert xnli.loc["XLM-R large", ["en", "sw", "ur"]].tolist() == [89.1, 73.9, 73.8]
+    assert xnli.loc["XLM-R large", "avg"] == 80.9 and xnli.attrs["chance"] == 33.3
+    assert claims.published("conll_ner").loc["mBERT, English", "de"] == 69.56
+    assert claims.published("mnli").loc["BERT-base", "matched"] == 84.6
+
+
+def test_unknown_figures_name_those_that_there_are() -> None:
+    with pytest.raises(ClaimsError, match="conll_ner, mnli, xnli, xnli_mbert"):
+        claims.published("glue")
+
+
+@pytest.mark.parametrize(
+    ("text", "lacks"),
+    [("model,en\na,1\n", "citation and metric"), ("# metric: F1\nmodel,en\na,1\n", "citation")],
+)
+def test_figures_without_a_source_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, lacks: str
+) -> None:
+    from xlhelpers import assets, settings
+
+    monkeypatch.setenv("XL_DATA", str(tmp_path))
+    settings.reset()
+    try:
+        (tmp_path / "published").mkdir()
+        (tmp_path / "published" / "made.csv").write_text(text, encoding="utf-8")
+        assets.register(tmp_path / "published" / "made.csv", "shipped", "CC0-1.0", "a test")
+        with pytest.raises(ClaimsError, match=f"does not state its {lacks}\n"):
+            claims.published("made")
+    finally:
+        monkeypatch.undo()
+        settings.reset()

@@ -53,6 +53,12 @@ def curves(log: bool = True) -> Figure:
     return plots.curves(frame, "pairs", "pairs", "P@1", alt=ALT, caption=CAPTION, log=log)
 
 
+def strips() -> Figure:
+    rows = {"5 shots": [51.0, 57.0, 63.0, 57.0], "50 shots": [60.0, 62.0, 61.0]}
+    references = {"without shots": 58.0}
+    return plots.strips(rows, "accuracy in %", ALT, CAPTION, references)
+
+
 def rank_frequency() -> Figure:
     counts = {"cosine": np.array([0, 5, 1, 90, 1]), "CSLS": np.array([3, 3, 2, 0, 4])}
     return plots.rank_frequency(counts, "rank", "times returned", alt=ALT, caption=CAPTION)
@@ -72,6 +78,12 @@ def heat_maps() -> Figure:
     return plots.heat_maps(panels, "cosine", alt=ALT, caption=CAPTION, limits=(0, 1))
 
 
+def many_columns() -> Figure:
+    names = [f"Language {i}" for i in range(12)]
+    table = pd.DataFrame(np.arange(144.0).reshape(12, 12), names, names)
+    return plots.heat_maps({"": table}, "%", alt=ALT, caption=CAPTION, digits=0)
+
+
 def language_maps() -> Figure:
     rng = np.random.default_rng(0)
     panels = {title: rng.normal(size=(8, 2)) for title in ("layer 0", "layer 1")}
@@ -83,13 +95,15 @@ FIGURES: list[Callable[[], Figure]] = [
     clouds,
     point_ranges,
     curves,
+    strips,
     rank_frequency,
     scatter,
     heat_maps,
+    many_columns,
     language_maps,
 ]
 # How many colours of the palette a figure uses; two where it is not named here.
-COLOURS = {"scatter": 1, "heat_maps": 0}
+COLOURS = {"scatter": 1, "heat_maps": 0, "many_columns": 0}
 
 
 class _Tags(HTMLParser):
@@ -145,7 +159,7 @@ def test_figure_shows_more_than_a_blank_page(draw: Callable[[], Figure]) -> None
 
     pixels = imread(io.BytesIO(draw().png))[..., :3]
     inked = (pixels < 0.9).any(axis=2).mean()
-    assert 0.005 < inked < (0.9 if draw is heat_maps else 0.5)
+    assert 0.005 < inked < (0.9 if draw in (heat_maps, many_columns) else 0.5)
     # The first colours of the palette; a heat map has a scale of its own.
     for colour in plots.PALETTE[: COLOURS.get(draw.__name__, 2)]:
         rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
@@ -178,6 +192,7 @@ def test_every_function_wants_alt_text(alt: str) -> None:
         lambda: plots.clouds({"t": ([[0, 0]], [[1, 1]])}, ["a"], ("A", "B"), alt=alt),
         lambda: plots.point_ranges({"a": {"s": (1, 0, 2)}}, "x", alt=alt),
         lambda: plots.curves(frame, "n", "x", "y", alt=alt),
+        lambda: plots.strips({"a": [1.0]}, "x", alt=alt),
         lambda: plots.rank_frequency({"a": [1]}, "x", "y", alt=alt),
         lambda: plots.scatter(one, "x", "y", alt=alt),
         lambda: plots.heat_maps({"t": pd.DataFrame([[1.0]])}, "x", alt=alt),
@@ -407,3 +422,71 @@ def test_eight_parts_are_refused() -> None:
 def test_shares_want_alt_text() -> None:
     with pytest.raises(ValueError, match="alt text"):
         plots.shares({"a": {"x": 1.0}}, "share", alt=" ")
+
+
+def dots(png: bytes) -> int:
+    """How many pixels have the dots' colour, by and large."""
+    import io
+
+    from matplotlib.image import imread
+
+    pixels = imread(io.BytesIO(png))[..., :3]
+    blue = np.array([int(plots.PALETTE[0][i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return int((np.abs(pixels - blue).max(axis=2) < 0.02).sum())
+
+
+def test_every_value_of_a_strip_is_a_dot() -> None:
+    # No dot lies under the bar of the mean. The legend has one more.
+    two, four = (plots.strips({"a": v}, "x", ALT).png for v in ([1.0, 5.0], [1.0, 2.0, 4.0, 5.0]))
+    assert dots(four) == pytest.approx(dots(two) * (4 + 1) / (2 + 1), rel=0.1)
+
+
+def test_equal_values_of_a_strip_do_not_hide_each_other() -> None:
+    alone, thrice = (plots.strips({"a": v}, "x", ALT).png for v in ([2.0], [2.0, 2.0, 2.0]))
+    assert dots(thrice) > 1.3 * dots(alone)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")]])
+def test_strip_wants_finite_values(values: list[float]) -> None:
+    with pytest.raises(CourseError, match="'b' has no finite values"):
+        plots.strips({"a": [1.0], "b": values}, "x", ALT)
+
+
+def test_strip_has_room_for_six_references() -> None:
+    lines = {f"line {i}": float(i) for i in range(7)}
+    assert plots.strips({"a": [1.0]}, "x", ALT, references=dict(list(lines.items())[:6])).png
+    with pytest.raises(CourseError, match="8 series"):
+        plots.strips({"a": [1.0]}, "x", ALT, references=lines)
+
+
+def test_logarithmic_axis_has_room_for_zero() -> None:
+    def drawn(counts: list[int]) -> bytes:
+        frame = pd.DataFrame({"n": counts, "series": "a", "value": [1.0, 2.0, 3.0]})
+        frame = frame.assign(low=frame["value"] - 0.1, high=frame["value"] + 0.1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return plots.curves(frame, "n", "labels", "score", ALT, log=True).png
+
+    with_zero, without = drawn([0, 10, 100]), drawn([1, 10, 100])
+    assert columns(with_zero) == columns(without) == 3
+    assert with_zero != without
+
+
+def columns(png: bytes) -> int:
+    """How many markers there are side by side: runs of pixel columns with much of the colour."""
+    import io
+
+    from matplotlib.image import imread
+
+    pixels = imread(io.BytesIO(png))[..., :3]
+    blue = np.array([int(plots.PALETTE[0][i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    high = (np.abs(pixels - blue).max(axis=2) < 0.02).sum(axis=0) > 6
+    return int((np.diff(high.astype(int)) == 1).sum())
+
+
+def test_heat_map_grows_with_its_columns() -> None:
+    two, twelve = (
+        size(plots.heat_maps({"": pd.DataFrame(np.ones((2, n)))}, "%", alt=ALT).png)
+        for n in (2, 12)
+    )
+    assert twelve[0] > 1.4 * two[0]

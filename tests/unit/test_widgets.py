@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import unicodedata
 import warnings
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xlhelpers import datasets, widgets
+from xlhelpers import datasets, transfer, widgets
 from xlhelpers.datasets import DatasetError, parse_lexicon
 from xlhelpers.embeddings import WordVectors
 from xlhelpers.errors import CourseError
+from xlhelpers.transfer.outcomes import Outcomes
 from xlhelpers.widgets import Neighbours
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -701,3 +703,262 @@ def test_map_refuses_what_does_not_fit() -> None:
         widgets.LayerMap({"m": np.zeros((1, 3, 4))}, ["en", "zh"], [0, 1, 2])
     with pytest.raises(CourseError, match="do not fit"):
         widgets.LayerMap({"m": np.zeros((3, 4))}, ["en"] * 3, [0, 1, 2])
+
+
+ROWS = 400
+
+
+def curve_runs(
+    rights: dict[int, float], target: str = "hi", strategy: str = "continued", model: str = "m"
+) -> list[transfer.Run]:
+    """Runs of three draws on one test set, right in the first so many per cent of its rows."""
+    found = []
+    for shots, share in rights.items():
+        for draw in range(3):
+            right = (np.arange(ROWS) < round(share / 100 * ROWS) + draw - 1).astype(np.int64)
+            said = Outcomes("accuracy", np.stack([right, np.ones_like(right)], axis=1))
+            way = strategy if shots else "zero-shot"
+            run = (model, "sentiment", way, "en", target, shots, draw if shots else 0, draw, 9, 1.0)
+            found.append(transfer.Run(*run, said))
+    return found
+
+
+RISING = {0: 50.0, 10: 50.0, 50: 60.0, 100: 70.0}
+
+
+@pytest.fixture
+def budget() -> widgets.LabelBudget:
+    runs = curve_runs(RISING) + curve_runs({0: 60, 10: 58, 50: 59}, "de", "joint")
+    return widgets.LabelBudget(transfer.Results(runs))
+
+
+def test_budget_reads_the_curve_and_multiplies(budget: widgets.LabelBudget) -> None:
+    said = budget.advice("hi", 65, 0.5, "continued")
+    need = transfer.labels_needed(budget.results, "hi", 0.65, "continued")
+    assert need.labels == pytest.approx(75)
+    assert said.startswith("65 % in Hindi takes about 75 labels, 37.50 €; ")
+    assert 50 < need.low < 75 < need.high
+
+
+def test_budget_gives_the_interval_of_the_labels(budget: widgets.LabelBudget) -> None:
+    need = transfer.labels_needed(budget.results, "hi", 0.55, "continued")
+    low, high = math.ceil(need.low), math.ceil(need.high)
+    assert low < 30 < high < 100
+    end = f"95 % interval {low} to {high} labels, {2 * low:.2f} € to {2 * high:.2f} €."
+    assert budget.advice("hi", 55, 2, "continued").endswith(end)
+
+
+def test_budget_does_not_go_beyond_what_was_measured(budget: widgets.LabelBudget) -> None:
+    said = budget.advice("hi", 90, 0.5, "continued")
+    assert said.startswith("90 % in Hindi lies beyond what was measured: with 100 labels")
+    assert "only 0 % of the resamples" in said and "€" not in said
+
+
+def test_budget_says_where_only_the_interval_goes_beyond(budget: widgets.LabelBudget) -> None:
+    need = transfer.labels_needed(budget.results, "hi", 0.69, "continued")
+    assert math.isinf(need.high) and not math.isnan(need.labels)
+    said = budget.advice("hi", 69, 0.5, "continued")
+    assert f"from {math.ceil(need.low)} beyond the 100 that were measured" in said
+    assert f"{100 * need.reached:.0f} % of the resamples only" in said
+
+
+def test_budget_sells_nothing_where_nothing_is_needed(budget: widgets.LabelBudget) -> None:
+    assert "takes no label, on the mean;" in budget.advice("hi", 45, 0.5, "continued")
+
+
+def test_budget_table_has_what_was_measured(budget: widgets.LabelBudget) -> None:
+    page = Page(budget.table("hi", 60, 0.25, "continued"))
+    assert page.head[:5] == ["labels", "cost", "score in %", "95 % interval", "60 % reached"]
+    assert page.head[5:] == ["0", "10", "50", "100"]
+    assert [row[0] for row in page.rows[1:]] == ["0.00 €", "2.50 €", "12.50 €", "25.00 €"]
+    assert [row[1] for row in page.rows[1:]] == ["50.0", "50.0", "60.0", "70.0"]
+    assert [row[3] for row in page.rows[1:]] == ["no", "no", "not sure", "yes"]
+
+
+def test_budget_refuses_what_was_not_measured(budget: widgets.LabelBudget) -> None:
+    with pytest.raises(CourseError, match="no curve of 'joint' for 'hi'"):
+        budget.advice("hi", 60, 1, "joint")
+    with pytest.raises(CourseError, match="no curve of 'continued' for 'sw'"):
+        budget.advice("sw", 60, 1, "continued")
+    for score in (0, 101, float("nan")):
+        with pytest.raises(CourseError, match="is no score"):
+            budget.advice("hi", score, 1, "continued")
+    for price in (-1, float("inf"), float("nan")):
+        with pytest.raises(CourseError, match="is no price"):
+            budget.advice("hi", 60, price, "continued")
+
+
+def test_budget_wants_curves_of_one_model() -> None:
+    with pytest.raises(CourseError, match="curves of no model"):
+        widgets.LabelBudget(transfer.Results(curve_runs({0: 50.0})))
+    both = curve_runs(RISING) + curve_runs(RISING, model="other")
+    with pytest.raises(CourseError, match="curves of m and other"):
+        widgets.LabelBudget(transfer.Results(both))
+
+
+def test_budget_obeys_no_markup_in_a_currency() -> None:
+    made = widgets.LabelBudget(transfer.Results(curve_runs(RISING)), currency="<b>")
+    page = Page(made.table("hi", 60, 1, "continued"))
+    assert "b" not in page.tags and "50.00 <b>" in page.text
+
+
+def test_budget_opens_half_way_and_answers_to_its_controls(
+    budget: widgets.LabelBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = budget.show()
+    assert shown.widget is None and shown.text.startswith("Label budget: 60 % in Hindi takes")
+    assert shown.page == budget.table("hi", 60, 0.5, "continued")
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    above, below, page = budget.show("hi", 60, 1).widget.children
+    (menu, how), (goal, cost) = above.children, below.children
+    assert page.value == budget.table("hi", 60, 1, "continued")
+    goal.value, cost.value = 55.0, 3.0
+    assert page.value == budget.table("hi", 55, 3, "continued")
+    menu.value = "de"
+    assert "no curve of" in page.value
+    how.value = "joint"
+    assert page.value == budget.table("de", 55, 3, "joint")
+
+
+# ── entities and inference ───────────────────────────────────────────────────────────────
+
+WORDS = "Ana Díaz left New York .".split()
+GOLD = "B-PER I-PER O B-LOC I-LOC O".split()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (GOLD, "[Ana Díaz: PER ✓] left [New York: LOC ✓]."),
+        ("O O O O O O".split(), "[Ana Díaz: PER ○ missed] left [New York: LOC ○ missed]."),
+        ("B-ORG I-ORG O B-LOC I-LOC O".split(), "[Ana Díaz: ORG ✘ is PER] left [New York: LOC ✓]."),
+        (
+            "B-PER O O B-LOC I-LOC B-PER".split(),
+            "[Ana Díaz: PER ✘ wrong bounds] left [New York: LOC ✓][.: PER ✘ is none]",
+        ),
+        (
+            "B-PER B-PER O B-LOC I-LOC O".split(),
+            "[Ana Díaz: PER+PER ✘ is PER, wrong bounds] left [New York: LOC ✓].",
+        ),
+        # Strict IOB2: what continues nothing is no entity, for the score as for the eye.
+        ("I-PER I-PER O B-LOC I-LOC O".split(), "[Ana Díaz: PER ○ missed] left [New York: LOC ✓]."),
+        ("O B-ORG I-ORG I-ORG I-ORG O".split(), "[Ana Díaz left New York: ORG ✘ is PER+LOC, wrong"),
+    ],
+)
+def test_errors_of_entities_are_told_apart(said: list[str], told: str) -> None:
+    shown = widgets.entity_errors([("en", WORDS, GOLD, said)])
+    assert shown.text.startswith(f"English: {told}")
+    page = Page(shown.page)
+    assert page.text.replace(" ✓", "").count("Ana Díaz") == 1
+    assert shown.page.count("<mark") == told.count("[")
+
+
+def test_entities_alone_are_told_by_type() -> None:
+    shown = widgets.entities([("en", WORDS, GOLD), ("de", ["Nichts", "."], ["O", "O"])])
+    assert shown.text == "English: [Ana Díaz: PER] left [New York: LOC].\nGerman: Nichts."
+    assert "✓" not in shown.page and shown.widget is None
+
+
+def test_entities_know_the_writing_of_a_language() -> None:
+    rows = [
+        ("zh", list("陈伟在北京"), "B-PER I-PER O B-LOC I-LOC".split()),
+        ("ar", "زار علي القاهرة".split(), "O B-PER B-LOC".split()),
+    ]
+    shown = widgets.entities(rows)
+    assert shown.text == "Chinese: [陈伟: PER]在[北京: LOC]\nArabic: زار [علي: PER] [القاهرة: LOC]"
+    assert [(s["lang"], s["dir"]) for s in Page(shown.page).spans] == [("zh", "ltr"), ("ar", "rtl")]
+    # Labels are English, from left to right, also inside Arabic.
+    assert shown.page.count('<small lang="en" dir="ltr"') == 4
+
+
+def test_entities_with_markup_are_shown_not_obeyed() -> None:
+    page = widgets.entities([("en", ["<b>", "x"], ["B-PER", "O"])]).page
+    assert "&lt;b&gt;" in page and "<b>" not in page
+
+
+def test_entities_refuse_tags_that_do_not_fit() -> None:
+    with pytest.raises(CourseError, match="2 tags for 1 words"):
+        widgets.entities([("en", ["x"], ["O", "O"])])
+    with pytest.raises(CourseError, match="no language card"):
+        widgets.entities([("xx", ["x"], ["O"])])
+
+
+@pytest.fixture
+def abroad(
+    classifier: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> tuple[widgets.ZeroShot, list[Any]]:
+    """The explorer with a tagger that calls capitalised and Chinese words LOC, and what it read."""
+    from xlhelpers import finetuning
+
+    read: list[Any] = []
+
+    def tag(model: Any, tokenizer: Any, sentences: Any) -> list[list[str]]:
+        read.extend(sentences)
+        found = [["B-LOC" if w[0].isupper() or w > "一" else "O" for w in ws] for ws in sentences]
+        return found
+
+    monkeypatch.setattr(finetuning, "tag", tag)
+    return widgets.ZeroShot(object(), *classifier, KNOWN), read
+
+
+def test_zero_shot_shows_entities_and_the_decision(
+    abroad: tuple[widgets.ZeroShot, list[Any]], classifier: tuple[Any, Any]
+) -> None:
+    from xlhelpers import finetuning
+
+    explorer, read = abroad
+    page = Page(explorer.table("It is in Lima.", "en", "这部电影很好。", "zh"))
+    assert read == [["It", "is", "in", "Lima", "."]]
+    assert "Lima LOC" in page.text and "2 of 4 words are new to its world (in, lima)" in page.text
+    asked = finetuning.classify(*classifier, [("It is in Lima.", "这部电影很好。")])
+    for name, share in zip(asked.names, asked.probabilities[0], strict=True):
+        assert name in page.head and f"{100 * share:.0f} %" in page.text
+    assert "Every word occurs in the texts of its world." in page.text
+
+
+def test_zero_shot_without_a_second_sentence_decides_nothing(
+    abroad: tuple[widgets.ZeroShot, list[Any]],
+) -> None:
+    page = Page(abroad[0].table("this is good", "en"))
+    assert "No entity is found." in page.text and "negative" not in page.head
+
+
+def test_zero_shot_reads_pieces_where_blanks_divide_nothing(
+    abroad: tuple[widgets.ZeroShot, list[Any]],
+) -> None:
+    explorer, read = abroad
+    explorer.table("这部电影很好", "zh")
+    assert "".join(read[0]) == "这部电影很好"
+
+
+def test_zero_shot_refuses_what_it_cannot_judge(
+    abroad: tuple[widgets.ZeroShot, list[Any]], classifier: tuple[Any, Any]
+) -> None:
+    explorer, _ = abroad
+    assert explorer.table(" ! ", "en") == "<p>Type a sentence.</p>"
+    for languages in (("de", "en"), ("en", "de")):
+        with pytest.raises(CourseError, match="no texts in 'de'"):
+            explorer.table("gut", languages[0], "gut", languages[1])
+    random_head = SimpleNamespace(xl_untrained=("classifier.weight",))
+    for pair in ((random_head, classifier[0]), (classifier[0], random_head)):
+        with pytest.raises(CourseError, match="head of this model is random"):
+            widgets.ZeroShot(*pair, classifier[1], KNOWN)
+    with pytest.raises(CourseError, match="no texts to compare"):
+        widgets.ZeroShot(object(), *classifier, {})
+
+
+def test_zero_shot_answers_to_its_four_controls(
+    abroad: tuple[widgets.ZeroShot, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer, _ = abroad
+    assert repr(explorer.show("It is good.", "en")) == (
+        "Explorer: entities in 'It is good.', and what follows"
+    )
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    first, second, page = explorer.show("It is good.", "en", "It is not good.").widget.children
+    assert page.value == explorer.table("It is good.", "en", "It is not good.", "en")
+    first.children[1].value = "ar"
+    first.children[0].value = "فيلم"
+    second.children[1].value = "zh"
+    second.children[0].value = "很好"
+    assert page.value == explorer.table("فيلم", "ar", "很好", "zh")
