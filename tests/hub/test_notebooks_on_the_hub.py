@@ -21,13 +21,13 @@ import pytest
 import stand_ins
 from learner import ROOT, Learner
 from loopback_server import Files, Hub, Resource, Server
-from public_sets import TWEETS, XNLI
+from public_sets import TWEETS, WIKIANN, XNLI
 from stand_ins import INFOXLM, MBERT, XLMR
 
 from xlhelpers import assets, claims, datasets, embeddings, settings
 from xlhelpers.commands import kernel_environment, quiet_environment
 from xlhelpers.commands._execute import Execution, execute
-from xlhelpers.datasets import PUBLIC, Labelled, Pairs, corpus
+from xlhelpers.datasets import PUBLIC, Labelled, Pairs, Tagged, corpus
 
 WORDS = 3000
 MODEL = {"config.json", "model.safetensors", "tokenizer.json"}
@@ -35,6 +35,7 @@ MOST_ROWS = 120
 VECTORS = ("en", "de", "es", "fr", "ru", "fi", "zh", "sw")
 PARALLEL = ("en", "de", "es", "fr", "ru", "zh", "ar", "hi", "sw")
 REVIEWS = ("en", "ar", "de", "es", "fr", "hi", "pt")
+NEWS = (*PARALLEL, "nl", "pt", "yo")
 
 # Runs in the kernel before all else and notes whom any Python code there looks up or calls.
 WITNESS = """
@@ -112,6 +113,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     sets = {
         XNLI: (PUBLIC["nli"].revision, pairs()),
         TWEETS: (PUBLIC["sentiment"].revision, tweets()),
+        WIKIANN: (PUBLIC["ner"].revision, news()),
     }
     with Hub(models, pulls, sets) as running:
         yield running
@@ -158,6 +160,19 @@ def tweets() -> Files:
             data = cast(Labelled, corpus.read("sentiment", code, ours))[:MOST_ROWS]
             numbers = [data.names.index(label) for label in data.labels]
             found[public_sets.tweets_path(code, theirs)] = public_sets.tweets(data.texts, numbers)
+    return found
+
+
+def news() -> Files:
+    """WikiANN, little of it, of the course's news."""
+    found = {}
+    for ours, theirs in public_sets.SPLITS.items():
+        for code in NEWS:
+            data = cast(Tagged, corpus.read("ner", code, ours))[:MOST_ROWS]
+            numbers = [[data.names.index(tag) for tag in tags] for tags in data.tags]
+            found[public_sets.wikiann_path(code, theirs)] = public_sets.wikiann(
+                data.sentences, numbers
+            )
     return found
 
 
@@ -216,4 +231,38 @@ def test_notebook_03_runs_on_the_real_models_path(hub: Hub, little: Path, tmp_pa
     wanted = {(code, split) for code in REVIEWS for split in ("train", "test")}
     assert found.files(f"datasets/{TWEETS}") == {
         public_sets.tweets_path(*place) for place in wanted | {("en", "validation")}
+    }
+
+
+def test_notebook_04_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> None:
+    few = {"XL_TRAIN_ROWS": "90", "XL_TEST_ROWS": "60"}
+    found = visit("04_zero_shot", hub, tmp_path, **few)
+    assert found.problems() == []
+    assert found.repositories() == {MBERT, XLMR, INFOXLM, TWEETS, WIKIANN, XNLI}
+    assert found.files(INFOXLM) == MODEL
+    wanted = {public_sets.wikiann_path(code, "test") for code in NEWS}
+    wanted |= {public_sets.wikiann_path("en", split) for split in ("train", "test")}
+    assert wanted <= found.files(f"datasets/{WIKIANN}")
+    assert {public_sets.xnli_path(code, "test") for code in PARALLEL} <= found.files(
+        f"datasets/{XNLI}"
+    )
+    assert {public_sets.tweets_path(code, "train") for code in ("en", "ar")} <= found.files(
+        f"datasets/{TWEETS}"
+    )
+
+
+def test_notebook_05_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> None:
+    found = visit("05_few_shot", hub, tmp_path)
+    assert found.problems() == []
+    assert found.repositories() == {INFOXLM, TWEETS, WIKIANN}
+    assert found.files(INFOXLM) == MODEL
+    wanted = {(code, "train") for code in ("en", "ar", "de", "es", "fr", "hi")}
+    wanted |= {(code, "test") for code in ("en", "de", "hi")}
+    assert found.files(f"datasets/{TWEETS}") == {
+        public_sets.tweets_path(*place) for place in wanted
+    }
+    assert found.files(f"datasets/{WIKIANN}") == {
+        public_sets.wikiann_path(code, split)
+        for code in ("en", "hi")
+        for split in ("train", "test")
     }

@@ -524,7 +524,11 @@ def test_shares_of_supervised_say_what_is_missing() -> None:
     both = zero + _results([0.8, 0.8], target="en")
     with pytest.raises(TransferError, match="supervised=True"):
         both.percent_of_supervised()
-    with pytest.raises(TransferError, match="no other language"):
+    whole = both + _results([0.9, 0.9], strategy="supervised", source="de")
+    whole += _results([0.5], strategy="majority")
+    more = whole + _results([0.7, 0.7], source="sw")
+    assert more.percent_of_supervised("en").percent.round(1).tolist() == [76.2, 67.8, 27.5]
+    with pytest.raises(TransferError, match="in another language than its source"):
         _results([0.8], target="en").percent_of_supervised()
 
 

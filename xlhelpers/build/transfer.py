@@ -8,11 +8,13 @@ computed is kept in the cache, so an interrupted build goes on.
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from xlhelpers import assets, settings, transfer
+from xlhelpers import assets, finetuning, settings, transfer
 from xlhelpers.transfer import Results
 
 MODEL = "InfoXLM"
@@ -24,6 +26,8 @@ OTHERS = ("es", "ru", "sw")
 DRAWS = 12
 # Ids kept for shots. Entities have 600 rows to train on: half of them are left to the source.
 POOLS = {"ner": 300, "polarity": 500}
+# The usual one first, which all other experiments go on with.
+RATES = (finetuning.RATE_SMALL, 1e-4, 2e-5)
 # Costs are of one draw on one thread; nothing else should run on the machine meanwhile.
 COSTS = "costs"
 
@@ -81,6 +85,27 @@ def strategies() -> Results:
     )
 
 
+def rates() -> Results:
+    """Return what going on with shots brings at three learning rates; `model` is the rate."""
+    body = transfer.checkpoint(MODEL)
+    usual = transfer.Training.of(body.model)
+    found = []
+    for task, rate in itertools.product(("ner", "polarity"), RATES):
+        found.append(
+            transfer.few_shot(
+                replace(body, name=f"{rate:g}"),
+                task,
+                "en",
+                [FAR],
+                shots=(10, 100),
+                draws=DRAWS,
+                training=replace(usual, few_rate=rate),
+                pool=POOLS[task],
+            )
+        )
+    return functools.reduce(operator.add, found)
+
+
 def costs() -> Results:
     """Return one run of every strategy, timed: nothing is taken from the cache."""
     before = settings.current()
@@ -104,7 +129,7 @@ def costs() -> Results:
 
 
 EXPERIMENTS: Mapping[str, Callable[[], Results]] = MappingProxyType(
-    {"matrix": matrix, "curves": curves, "strategies": strategies, COSTS: costs}
+    {"matrix": matrix, "curves": curves, "strategies": strategies, "rates": rates, COSTS: costs}
 )
 
 

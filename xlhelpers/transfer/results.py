@@ -219,13 +219,16 @@ class Results:
             raise TransferError("there are no few-shot runs", "few_shot() makes them")
         return pd.DataFrame(rows)
 
-    def percent_of_supervised(self) -> pd.DataFrame:
+    def percent_of_supervised(self, source: str | None = None) -> pd.DataFrame:
         """Return zero-shot scores as per cent of what "supervised" may mean.
 
         One row a language and denominator: `of source` (the same models on the source
         language), `of target` (trained on the target language), `of target, above chance` (both
         less what the most frequent label scores). Columns: model, task, source, target,
         denominator, percent, low, high.
+
+        Args:
+            source: language code, where zero-shot was run from several.
 
         Raises:
             TransferError: a denominator is missing: test on the source language too, and ask
@@ -236,7 +239,7 @@ class Results:
         rows = []
         for group, runs in self.where(strategy=ZERO)._groups().items():
             names = dict(zip(GROUP, group, strict=True))
-            if names["source"] == names["target"]:
+            if names["source"] == names["target"] or source not in (None, names["source"]):
                 continue
             for denominator, (value, drawn) in self._shares(runs).items():
                 low, high = interval(drawn)
@@ -245,7 +248,8 @@ class Results:
                 rows.append({**row, "low": 100 * low, "high": 100 * high})
         if not rows:
             raise TransferError(
-                "there is no other language than the source", "name targets that differ from it"
+                "there is no zero-shot run in another language than its source",
+                "name targets that differ from it",
             )
         return pd.DataFrame(rows)
 
