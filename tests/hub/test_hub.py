@@ -119,7 +119,7 @@ def test_tokenizer_without_a_vocabulary_is_refused(first: dict[str, Any]) -> Non
 
 def test_unknown_names_are_told_apart(first: dict[str, Any]) -> None:
     assert "the hub has no model 'nobody/nothing'" in first["unknown"]
-    assert "trained in the notebook" in first["no checkpoint"]
+    assert "the notebook trains one" in first["no checkpoint"]
     assert "no revision 'v99'" in first["no revision"]
     assert "no revision 'ffff" in first["no commit"]
 
