@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from xlhelpers import assets, settings
 from xlhelpers.build import datasheet, pipeline, text, vectors
 from xlhelpers.build.plans import PLANS
+from xlhelpers.build.transfer import EXPERIMENTS
 from xlhelpers.build.text import Source, SourceError, chinese_words, clean, words
 from xlhelpers.build.vectors import Recipe, cooccurrence, ppmi, train, vocabulary
 from xlhelpers.embeddings import WordVectors, load_npz, save_npz
@@ -500,7 +501,8 @@ def test_steps_cover_every_language_and_come_before_what_reads_them() -> None:
     made = [f"models/{plan.name}" for plan in PLANS]
     cards = [f"cards/{plan.name}" for plan in PLANS]
     written = ["dictionaries", "grammar", "corpus", "text", "pretraining"]
-    assert names[len(text.SOURCES) :] == [*written, *made, *cards, "datasheet"]
+    read = ["models/mini-infoxlm-nli", *(f"transfer/{name}" for name in EXPERIMENTS)]
+    assert names[len(text.SOURCES) :] == [*written, *made, *cards, *read, "datasheet"]
     assert {"en", "de", "es", "fr", "ru", "fi", "zh", "sw"} <= set(text.SOURCES)
 
 
