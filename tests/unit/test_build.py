@@ -17,8 +17,8 @@ from scipy.sparse import csr_matrix
 from xlhelpers import assets, settings
 from xlhelpers.build import datasheet, pipeline, text, vectors
 from xlhelpers.build.plans import PLANS
-from xlhelpers.build.transfer import EXPERIMENTS
 from xlhelpers.build.text import Source, SourceError, chinese_words, clean, words
+from xlhelpers.build.transfer import EXPERIMENTS
 from xlhelpers.build.vectors import Recipe, cooccurrence, ppmi, train, vocabulary
 from xlhelpers.embeddings import WordVectors, load_npz, save_npz
 from xlhelpers.errors import CourseError
