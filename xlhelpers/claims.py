@@ -20,7 +20,7 @@ import os
 import re
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -394,6 +394,10 @@ def missing(notebook: str, found: Mapping[str, Record] | None = None) -> list[st
     return [key for key in dict.fromkeys(wanted) if key not in found]
 
 
+# So many measures of a claim are shown at once.
+_SHOWN = 6
+
+
 class Table:
     """The rows of one notebook as an HTML table, or as plain text."""
 
@@ -437,11 +441,20 @@ class Table:
         if row["comment"]:
             verdict += f"<br>{html.escape(row['comment'])}"
         cells = [html.escape(row["article"]), published, verdict]
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in row["measured"].splitlines())
-        cells.append(f"<ul>{items}</ul>" if items else "")
+        cells.append(_listed(row["measured"].splitlines()))
         style = ' style="text-align:left;vertical-align:top"'
         data = "".join(f"<td{style}>{cell}</td>" for cell in cells)
         return f'<tr><th scope="row"{style}>{html.escape(row["wording"])}</th>{data}</tr>'
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Return lines as an HTML list; of many, all but the first wait behind a summary."""
+    items = [f"<li>{html.escape(line)}</li>" for line in lines]
+    first, rest = items[:_SHOWN], items[_SHOWN:]
+    shown = f"<ul>{''.join(first)}</ul>" if first else ""
+    if not rest:
+        return shown
+    return f"{shown}<details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details>"
 
 
 def table(notebook: str) -> Table:

@@ -426,3 +426,11 @@ def test_figures_without_a_source_are_refused(
     finally:
         monkeypatch.undo()
         settings.reset()
+
+
+def test_many_measures_wait_behind_a_summary() -> None:
+    few, many = (claims._listed([f"line {n}" for n in range(count)]) for count in (6, 9))
+    assert few.count("<li>") == 6 and "<details>" not in few
+    assert many.count("<li>") == 9 and "<summary>3 more</summary>" in many
+    assert many.index("line 5") < many.index("<details>") < many.index("line 6")
+    assert claims._listed([]) == ""
