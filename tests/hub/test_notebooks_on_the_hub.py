@@ -261,8 +261,8 @@ def test_notebook_05_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> N
     assert found.files(f"datasets/{TWEETS}") == {
         public_sets.tweets_path(*place) for place in wanted
     }
+    # English is trained on and not tested in: its test rows stay where they are.
+    read = [("en", "train"), ("hi", "train"), ("hi", "test")]
     assert found.files(f"datasets/{WIKIANN}") == {
-        public_sets.wikiann_path(code, split)
-        for code in ("en", "hi")
-        for split in ("train", "test")
+        public_sets.wikiann_path(*place) for place in read
     }
