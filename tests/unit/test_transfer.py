@@ -652,6 +652,17 @@ def test_leaks_are_refused_or_dropped(model: transfer.Checkpoint, trainings: lis
         transfer.zero_shot(model, of, "en", ["de"], training=QUICK, leaks="ignore")  # type: ignore[arg-type]
 
 
+def test_a_second_task_leaks_as_well(model: transfer.Checkpoint) -> None:
+    quoted = Task("quoted", lambda language, split: changed(
+        rows_of(language, split), 0, texts=rows_of(language, "test").texts[5]
+    ))  # fmt: skip
+    with pytest.raises(LeakageError, match="test-5"):
+        transfer.few_shot(
+            model, REVIEWS, "en", ["de"], shots=(3,), draws=1, seeds=(0,), training=QUICK,
+            strategies=["multi-task"], second_task=quoted,
+        )  # fmt: skip
+
+
 # ── what is refused ──────────────────────────────────────────────────────────────────────
 
 
@@ -733,6 +744,8 @@ def test_a_model_with_the_wrong_head(model: transfer.Checkpoint) -> None:
         transfer.zero_shot((fitted, model.tokenizer), REVIEWS, "en", ["de"], training=ENOUGH)
     with pytest.raises(TransferError, match="needs a model ForTokenClassification"):
         transfer.evaluate((fitted, model.tokenizer), NAMES, ["de"])
+    with pytest.raises(TransferError, match="3 is no fine-tuned model"):
+        transfer.evaluate(3, REVIEWS, ["de"])
     with pytest.raises(TransferError, match="is random"):
         transfer.evaluate((learner.fresh(), model.tokenizer), REVIEWS, ["de"])
     two = Task("two", lambda language, split: rows_of(language, split, ("bad", "good")))
@@ -757,6 +770,8 @@ def test_fine_tuned_is_trained_where_none_is_shipped(
 def test_the_shipped_model_of_inference_is_taken(trainings: list[int]) -> None:
     settings.use(test_rows=90)
     found = transfer.evaluate(transfer.fine_tuned("nli"), "nli", ["en", "zh"], source="en")
+    by_role = transfer.evaluate("NLI", "nli", ["en", "zh"], source="en")
+    assert by_role.runs.score.tolist() == found.runs.score.tolist()
     scores = found.runs.set_index("target").score
     assert scores["en"] > 0.9 and trainings == []
     assert scores["zh"] < scores["en"] - 0.2  # it transfers badly, and the card says so

@@ -127,8 +127,9 @@ def card(found: Scores) -> str:
         "",
         "## Scores",
         "",
-        "Accuracy in per cent, 95 % intervals over pairs (300 of the grammar, 60 written by "
-        "hand). Chance is 33. The test pairs describe scenes that training never had.",
+        "Accuracy in per cent of this one training, 95 % intervals over pairs (300 of the "
+        "grammar, 60 written by hand). Chance is 33. The test pairs describe scenes that training "
+        "never had.",
         "",
         "| language | test | hand-written |",
         "|---|---|---|",

@@ -279,6 +279,24 @@ def ask(model: Any, tokenizer: Any, of: Task, table: Table) -> Outcomes:
     return outcomes(of.metric, labels(table), said, table.names)
 
 
+def with_its_head(what: Any, of: Task) -> tuple[str, Any, Any]:
+    """Return (name, model, tokenizer) of a fine-tuned model as it is.
+
+    Raises:
+        TransferError: it is neither (model, tokenizer) nor the name of a model.
+        HubError: it cannot be loaded, or has no trained head.
+    """
+    if isinstance(what, str | Path):
+        kind = "tagging" if of.of_words else "classification"
+        return str(what), hub.model(what, kind), hub.tokenizer(what)
+    if isinstance(what, tuple) and len(what) == 2 and hasattr(what[0], "config"):
+        return type(what[0]).__name__, what[0], what[1]
+    raise TransferError(
+        f"{what!r:.60} is no fine-tuned model",
+        'give (model, tokenizer), a role such as "NLI", a hub id or a folder',
+    )
+
+
 def require_head(model: Any, of: Task, names: Sequence[str]) -> None:
     """Raise unless a model has a trained head with the classes of a task.
 

@@ -7,7 +7,7 @@ what knows nothing (`majority`, `n-grams`) and with what knows the language (`su
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,14 @@ from xlhelpers.datasets import Table, Tagged
 from xlhelpers.transfer import baselines as known_nothing
 from xlhelpers.transfer import strategies as ways
 from xlhelpers.transfer.leakage import refuse_leaks
-from xlhelpers.transfer.learners import Answers, Learner, Training, ask, require_head
+from xlhelpers.transfer.learners import (
+    Answers,
+    Learner,
+    Training,
+    ask,
+    require_head,
+    with_its_head,
+)
 from xlhelpers.transfer.results import MAJORITY, NGRAMS, SUPERVISED, ZERO, Results, Run
 from xlhelpers.transfer.tasks import (
     Task,
@@ -177,8 +184,12 @@ def few_shot(
     counts = _shots(shots, draws)
     table = _Tables(of, [source, *wanted, *further], wanted, leaks)
     table.keep_for_shots(max(counts, default=0), pool, wanted)
+    second = None if second_task is None else task(second_task)
+    seconds = {code: table.beside(second, code) for code in wanted} if second else {}
     learner = Learner(model, of, table.names, training)
-    lessons = _Lessons(learner, table, source, tuple(further), second_task, tuple(_seeds(seeds)))
+    lessons = _Lessons(
+        learner, table, source, tuple(further), second, seconds, tuple(_seeds(seeds))
+    )
     total = len(wanted) * len(counts) * draws * len(names)
     with _bar(total, f"{of.name}, few-shot", progress) as step:
         runs = list(_transfer(learner, table, source, wanted, seeds))
@@ -202,7 +213,7 @@ def evaluate(
     """Test a model that has been fine-tuned already, as it is; labels are compared by name.
 
     Args:
-        model: (model, tokenizer), fine-tuned for the task.
+        model: fine-tuned for the task: (model, tokenizer), a role (`"NLI"`), a hub id, a folder.
         on, targets: as `zero_shot`.
         source: the language it was trained on, where that is known.
         name: what tables call it.
@@ -213,12 +224,11 @@ def evaluate(
     of = task(on)
     wanted = known(of, of.available() if targets is None else targets, "targets")
     tests = {code: test_rows(of, code) for code in wanted}
-    body, tokenizer = model
+    called, body, tokenizer = with_its_head(model, of)
     require_head(body, of, same_labels(of, tests.values()))
-    called = name or type(body).__name__
     return Results(
         Run(
-            called, of.name, ZERO, source or "?", code, 0, 0, 0, 0, 0.0,
+            name or called, of.name, ZERO, source or "?", code, 0, 0, 0, 0, 0.0,
             ask(body, tokenizer, of, table),
         )
         for code, table in tests.items()
@@ -257,6 +267,16 @@ class _Tables:
         kept = refuse_leaks(rows, list(self.test.values()), leaks)
         self._train = dict(zip(codes, kept, strict=True))
         self._pool: frozenset[str] = frozenset()
+        self._leaks = leaks
+
+    def beside(self, second: Task, code: str) -> Table:
+        """Return what a second task is trained on in a language: nothing that is tested on.
+
+        Raises:
+            LeakageError: it is, and is not to be dropped.
+        """
+        rows = training_rows(second, code)
+        return refuse_leaks([rows], list(self.test.values()), self._leaks)[0]
 
     def train(self, code: str, whole: bool = False) -> Table:
         """Return the rows that a language is trained on; those kept for shots only if `whole`.
@@ -338,13 +358,13 @@ class _Lessons:
         table: _Tables,
         source: str,
         others: tuple[str, ...],
-        second: str | Task | None,
+        second: Task | None,
+        seconds: Mapping[str, Table],
         seeds: tuple[int, ...],
     ) -> None:
         self._learner, self._table, self._source = learner, table, source
-        self._others = others
-        self._second = None if second is None else task(second)
-        self._seeds = seeds
+        self._others, self._seeds = others, seeds
+        self._second, self._seconds = second, seconds
 
     def runs(
         self,
@@ -381,7 +401,7 @@ class _Lessons:
         others = self._others if name in ways.WITH_OTHERS else ()
         second = None
         if name in ways.WITH_SECOND and self._second is not None:
-            second = (self._second, training_rows(self._second, code))
+            second = (self._second, self._seconds[code])
         return ways.Lesson(
             self._learner,
             self._table.train(self._source),

@@ -76,6 +76,8 @@ class Results:
 
     Scores are shares of 1. Intervals are 95 %, from 1,000 resamples that draw test rows and
     runs (seeds, draws) again; what was tested on the same rows is compared on the same draws.
+    Few-shot runs of one seed share their source model, and are drawn as if they did not: how much
+    another source model would change is understated where there are few seeds.
     """
 
     def __init__(self, runs: Iterable[Run]) -> None:
