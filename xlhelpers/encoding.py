@@ -197,7 +197,7 @@ def _pooled(
     out = np.empty((len(layers), len(rows), model.config.hidden_size), dtype=np.float32)
     # Longest first: if memory is too small, that shows at once.
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             batch = tokenizer.pad([rows[i] for i in places], return_tensors="pt").to(model.device)
@@ -268,7 +268,7 @@ def _limit(model: Any, tokenizer: Any, max_length: int | None, special: int) -> 
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> Iterator[None]:
     """Switch dropout off, and leave every part of the model in the mode that it was in."""
     training = [module for module in model.modules() if module.training]
     model.eval()

@@ -387,6 +387,17 @@ def tag(
     return [[names[i] for i in row.argmax(axis=1)] for row in rows]
 
 
+def tag_probabilities(
+    model: Any, tokenizer: Any, sentences: Sequence[Words], batch_size: int = 32
+) -> list[Floats]:
+    """Return the (words, k) probabilities that `tag` takes the likeliest of."""
+    sentences = _sentences(sentences, "sentences", empty=True)
+    _warn_of_random_head(model)
+    windows = _windows(model, tokenizer, sentences)
+    lengths = [len(words) for words in sentences]
+    return _tag_probabilities(model, tokenizer, windows, lengths, batch_size)
+
+
 def _tag_probabilities(
     model: Any,
     tokenizer: Any,
@@ -466,6 +477,25 @@ def _runs(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
         used += length
     if len(lengths) > first:
         yield first, len(lengths)
+
+
+def pieces_of_words(
+    tokenizer: Any, sentences: Sequence[Words]
+) -> tuple[list[list[list[int]]], list[int], list[int]]:
+    """Return how a model reads words: ids by sentence and word, and what frames a sentence.
+
+    Args:
+        sentences: n lists of words, none of them empty.
+
+    Returns:
+        the token ids of every word of every sentence, one at least for each; the special tokens
+        before a sentence; those after it.
+
+    Raises:
+        FineTuningError: a word is no string, or the tokenizer is not a fast one.
+    """
+    checked = _sentences(sentences, "sentences")
+    return (_pieces(tokenizer, checked), *_frame(tokenizer))
 
 
 def _pieces(tokenizer: Any, sentences: Sequence[Words]) -> list[list[list[int]]]:

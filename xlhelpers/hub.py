@@ -125,6 +125,17 @@ _ROLES = (
 
 ROLES: Mapping[str, Role] = MappingProxyType({role.name: role for role in _ROLES})
 
+# Pairs that OPUS-MT has under another name, and what one should know of those.
+_OTHER_PAIRS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "sw-en": (
+            "swc-en",
+            "trained on Congo Swahili: OPUS-MT has no opus-mt-sw-en, and its models of several "
+            "languages hardly translate Swahili (opus-mt-bnt-en: BLEU 4.6 on Tatoeba, by its card)",
+        ),
+    }
+)
+
 # Some repositories have pickled weights only. There the hub's bot has opened a pull request
 # with the same weights as safetensors, and owners who have moved on never merged it.
 _CONVERSION_BOT = "SFconvertbot"
@@ -150,8 +161,9 @@ def resolve(what: str) -> Role:
     pair = re.fullmatch(r"translation:([a-z]{2,3})-([a-z]{2,3})", what)
     if pair:
         source, target = (languages.get(code).code for code in pair.groups())
-        checkpoint = f"Helsinki-NLP/opus-mt-{source}-{target}"
-        return Role(what, f"mini-marian-{source}-{target}", checkpoint, "translation")
+        name, note = _OTHER_PAIRS.get(f"{source}-{target}", (f"{source}-{target}", ""))
+        checkpoint = f"Helsinki-NLP/opus-mt-{name}"
+        return Role(what, f"mini-marian-{source}-{target}", checkpoint, "translation", note)
     if _HUB_ID.fullmatch(what) and "/" in what:
         return Role(what, "", what)
     near = difflib.get_close_matches(what, ROLES, n=2, cutoff=0.4)
@@ -259,6 +271,9 @@ def with_head(model: Any, task: str, names: Sequence[str]) -> Any:
             f"{type(model).__name__} has no kind with a head for {task}",
             "use an encoder such as BERT or XLM-R",
         ) from error
+    # What was added to the body, such as adapters, which no configuration describes.
+    if (parts := getattr(model, "xl_parts", None)) is not None:
+        parts(made)
     body = model.base_model.state_dict()
     made.base_model.load_state_dict(body, strict=False)
     brought = {f"{made.base_model_prefix}.{name}" for name in body}

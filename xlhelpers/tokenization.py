@@ -7,6 +7,7 @@ composed (NFC) text, white space not counted.
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlhelpers.alignment.evaluation import Score
-from xlhelpers.encoding import ratio
+from xlhelpers.encoding import ratio, token_limit
 from xlhelpers.errors import CourseError
+from xlhelpers.tokens import WRITTEN_APART
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +126,7 @@ class Fertility:
     words: int
 
 
-def fertility(words: Sequence[str], tokenizer: Any) -> Fertility:
+def fertility(words: Sequence[str], tokenizer: Any, *, blanks: bool = False) -> Fertility:
     """Count the pieces of words, each tokenized by itself.
 
     Fertility and the proportion of continued words are measures of Rust et al. (2021, ACL),
@@ -135,16 +137,18 @@ def fertility(words: Sequence[str], tokenizer: Any) -> Fertility:
         words: running words, repeated as they occur in text; for a language that writes no
             spaces somebody has to say what its words are.
         tokenizer: any transformers tokenizer.
+        blanks: words may have a blank inside, as they do in Vietnamese.
 
     Raises:
         TokenizationError: no word, an empty one, or several words in one.
     """
     rows = _ids(words, tokenizer, "word")
     for number, word in enumerate(words):
-        if len(word.split()) > 1:
+        if not blanks and len(word.split()) > 1:
             raise TokenizationError(
                 f"word {number} has white space in it: {word!r:.40}",
-                "give words, such as text.split() where a language writes spaces",
+                "give words, such as text.split() where a language writes spaces; blanks=True "
+                "is for one that writes them inside words, as Vietnamese does",
             )
     mark, unknown = _word_start_id(tokenizer), _unknown_id(tokenizer)
     pieces = np.array([sum(token != mark for token in row) for row in rows])
@@ -197,13 +201,208 @@ def compare(
             "unknown": unknown_share(texts, tokenizer),
         }
         if words is not None and code in words:
-            found = fertility(words[code], tokenizer)
+            found = fertility(words[code], tokenizer, blanks=code in WRITTEN_APART)
             rows[code] |= {
                 "fertility": found.pieces,
                 "continued": found.continued,
                 "unknown_words": found.unknown,
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("language")
+
+
+# ── denominators ─────────────────────────────────────────────────────────────────────────
+
+DENOMINATORS = ("blanks", "words", "characters", "bytes", "sentences")
+
+
+def denominators(
+    parallel: Mapping[str, Sequence[str]],
+    words: Mapping[str, Sequence[Sequence[str]]],
+    tokenizer: Any,
+    *,
+    reference: str = "en",
+) -> pd.DataFrame:
+    """Return the same tokens over five denominators: which language is dear depends on it.
+
+    Tokens a word (fertility; Rust et al., 2021, ACL) ask what a word is. Where blanks part no
+    words they make one "word" of a whole clause, and in Vietnamese one of each syllable;
+    segmented by hand, the languages still say the same in unlike numbers of words. Tokens a
+    character favour letters over syllables and ideograms, tokens a byte favour scripts of three
+    bytes a letter. Only the same content is the same for all: tokens for a sentence, over those
+    of the reference (Petrov et al., 2023, NeurIPS; `parity` has its intervals).
+
+    None of them sees what is lost: a tokenizer that makes one unknown token of a whole word
+    looks thrifty in all five. So the unknowns stand beside them.
+
+    Args:
+        parallel: language to sentences; row i of every language says the same.
+        words: the same rows as words (`datasets.everyday_words`).
+        tokenizer: any transformers tokenizer.
+        reference: the language whose `sentences` are 1.
+
+    Returns:
+        Indexed by `language`. Tokens for each of what `str.split` finds (`blanks`), for each
+        word (`words`), character and UTF-8 byte, white space not counted (`characters`,
+        `bytes`), and over those of the reference (`sentences`); then `unknown`, the share of
+        tokens that are unknown by id, and `lost`, the share of words with an unknown piece.
+
+    Raises:
+        TokenizationError: as `parity` and `fertility`, or words of other sentences.
+    """
+    import pandas as pd
+
+    counts = _parallel_counts(parallel, tokenizer, reference)
+    rows = {}
+    for code, own in counts.items():
+        texts, total = parallel[code], int(own.sum())
+        cut = _flat_words(words, code, len(texts))
+        found = fertility(cut, tokenizer, blanks=code in WRITTEN_APART)
+        rows[code] = {
+            "blanks": total / sum(len(text.split()) for text in texts),
+            "words": total / len(cut),
+            "characters": total / sum(map(_characters, texts)),
+            "bytes": total / sum(map(_bytes, texts)),
+            "sentences": total / int(counts[reference].sum()),
+            "unknown": unknown_share(texts, tokenizer),
+            "lost": found.unknown,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("language")
+
+
+def rankings(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rank of each language under each denominator of a table of `denominators`.
+
+    Rank 1 has the fewest tokens; languages alike share the lower rank.
+
+    Raises:
+        TokenizationError: the table is not one of `denominators`.
+    """
+    return _denominators_of(table).rank(method="min").astype(int)
+
+
+def rank_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how far each two denominators rank the languages alike: Kendall's tau.
+
+    Tau-b (Kendall, 1945, Biometrika): of all pairs of languages, the share in the same order
+    less the share in the opposite one, ties allowed for. 1: one ranking; 0: none to do with
+    the other; -1: one is the other turned round.
+
+    Returns:
+        (denominators, denominators), symmetric, 1 on the diagonal.
+
+    Raises:
+        TokenizationError: the table is not one of `denominators`, or of one language alone.
+    """
+    if len(table) < 2:
+        raise TokenizationError("one language makes no ranking", "compare two or more")
+    return _denominators_of(table).corr(method="kendall")
+
+
+def _denominators_of(table: pd.DataFrame) -> pd.DataFrame:
+    if lacks := [name for name in DENOMINATORS if name not in table]:
+        raise TokenizationError(
+            f"the table has no column {', '.join(lacks)}", "give one that `denominators` made"
+        )
+    return table[list(DENOMINATORS)]
+
+
+def _flat_words(
+    words: Mapping[str, Sequence[Sequence[str]]], code: str, sentences: int
+) -> list[str]:
+    rows = words.get(code, ())
+    if len(rows) != sentences or any(isinstance(row, str) for row in rows):
+        raise TokenizationError(
+            f"{code} has {sentences} sentences and the words of {len(rows)}",
+            "give a list of words for each sentence, as `datasets.everyday_words` does",
+        )
+    return [word for row in rows for word in row]
+
+
+# ── cost ─────────────────────────────────────────────────────────────────────────────────
+
+
+def cost(
+    parallel: Mapping[str, Sequence[str]],
+    model: Any,
+    tokenizer: Any,
+    *,
+    repeats: int = 5,
+) -> pd.DataFrame:
+    """Measure what one sentence costs in each language, on this machine.
+
+    Sentences go through tokenizer and model one at a time, as requests do that nobody
+    batches. All languages are gone through `repeats` times, so that a machine that is busy
+    for a while is so for all of them, and the median is reported. Milliseconds are this
+    machine's: compare languages with each other, and nothing with another machine.
+
+    Args:
+        parallel: language to sentences; row i of every language says the same.
+        model: any encoder; evaluated where it is, and left in the mode it was in.
+        tokenizer: its tokenizer; what is longer than the model can take is cut.
+        repeats: how often all is measured, after one round that is not.
+
+    Returns:
+        Indexed by `language`: `tokens` a sentence, those of the frame counted, as the model
+        sees them; `milliseconds` a sentence, median over the repeats, with the fastest (`low`)
+        and the slowest (`high`). `.attrs` holds `threads`, `device` and `repeats`.
+
+    Raises:
+        TokenizationError: no sentences, an empty one, or no repeat.
+    """
+    import pandas as pd
+    import torch
+
+    if repeats < 1:
+        raise TokenizationError(f"nothing is measured in {repeats} repeats", "give 1 or more")
+    framed = _framed_tokens(parallel, model, tokenizer)
+    was_training = model.training
+    model.eval()
+    try:
+        rounds = [
+            {code: _milliseconds(texts, model, tokenizer) for code, texts in parallel.items()}
+            for _ in range(repeats + 1)
+        ][1:]
+    finally:
+        model.train(was_training)
+    times = pd.DataFrame(rounds)
+    columns = {
+        "tokens": pd.Series(framed),
+        "milliseconds": times.median(),
+        "low": times.min(),
+        "high": times.max(),
+    }
+    table = pd.DataFrame(columns, index=list(parallel)).rename_axis("language")
+    table.attrs.update(threads=torch.get_num_threads(), device=str(model.device), repeats=repeats)
+    return table
+
+
+def _framed_tokens(
+    parallel: Mapping[str, Sequence[str]], model: Any, tokenizer: Any
+) -> dict[str, float]:
+    """Return the mean tokens of a sentence as the model sees it; check all sentences."""
+    if not parallel:
+        raise TokenizationError("there is no language", "give sentences of one or more")
+    limit, frame = token_limit(model, tokenizer), tokenizer.num_special_tokens_to_add()
+    return {
+        code: float(np.minimum(token_counts(texts, tokenizer) + frame, limit or np.inf).mean())
+        for code, texts in parallel.items()
+    }
+
+
+def _milliseconds(texts: Sequence[str], model: Any, tokenizer: Any) -> float:
+    """Return the mean milliseconds of a text, tokenizer and model together."""
+    import torch
+
+    limit = token_limit(model, tokenizer)
+    how = {"truncation": limit is not None, "max_length": limit}
+    on_gpu = model.device.type == "cuda"
+    with torch.inference_mode():
+        start = time.perf_counter()
+        for text in texts:
+            model(**tokenizer(text, return_tensors="pt", **how).to(model.device))
+        if on_gpu:  # which answers before it has finished
+            torch.cuda.synchronize(model.device)
+        return 1000 * (time.perf_counter() - start) / len(texts)
 
 
 # ── disguise ─────────────────────────────────────────────────────────────────────────────
@@ -397,4 +596,12 @@ def _word_start_id(tokenizer: Any) -> int:
 
 
 def _characters(text: str) -> int:
-    return sum(not character.isspace() for character in unicodedata.normalize("NFC", text))
+    return len(_without_space(text))
+
+
+def _bytes(text: str) -> int:
+    return len(_without_space(text).encode())
+
+
+def _without_space(text: str) -> str:
+    return "".join(unicodedata.normalize("NFC", text).split())

@@ -79,6 +79,8 @@ def _cut(text: str, at: int, end: int, apostrophe: str) -> list[tuple[int, int]]
 APOSTROPHE_CUTS = {"fr": "after", "it": "after", "en": "before"}
 # Languages that write their words together.
 WRITTEN_TOGETHER = frozenset({"ja", "th", "zh"})
+# Languages that write a blank between syllables, and so inside words too.
+WRITTEN_APART = frozenset({"vi"})
 
 
 def without_blanks(text: str) -> tuple[str, list[int], list[int]]:

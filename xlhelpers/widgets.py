@@ -15,6 +15,8 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlhelpers import datasets, languages, tokens
+from xlhelpers._shown import Shown, has_front_end
+from xlhelpers.annotator import Annotator as Annotator
 from xlhelpers.errors import CourseError
 
 if TYPE_CHECKING:
@@ -23,44 +25,10 @@ if TYPE_CHECKING:
     from xlhelpers.embeddings import WordVectors
     from xlhelpers.plots import Figure
     from xlhelpers.transfer import Results
+    from xlhelpers.translation import Translates
 
 _CAPTION = "white-space:nowrap;text-align:left"
 _LEFT = "text-align:left"
-_VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-class Shown:
-    """A widget together with what stands in for it elsewhere.
-
-    A notebook stores all forms and shows the best that it can.
-    """
-
-    def __init__(self, widget: Any, text: str, page: str) -> None:
-        self.widget = widget
-        self.text = text
-        self.page = page
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": self.text, "text/html": self.page}
-        if self.widget is not None:
-            bundle[_VIEW] = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.widget.model_id,
-            }
-        return bundle
-
-
-def has_front_end() -> bool:
-    """Whether there is a notebook kernel, and so a page that could show a widget."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return getattr(get_ipython(), "kernel", None) is not None
 
 
 class Neighbours:
@@ -887,6 +855,102 @@ def _bar(share: float, width: float = 12.0) -> str:
         '<span aria-hidden="true" style="display:inline-block;background:#0072B2;height:0.7em;'
         f'width:{share * width:.2f}em;min-width:1px"></span>'
     )
+
+
+# ── machine translation ──────────────────────────────────────────────────────────────────
+
+
+class Translating:
+    """A sentence, its translation, the way back, and what the models have never seen.
+
+    Args:
+        ways: language → (translator into it, translator back); all from the same language.
+        known: texts in that language; a word that is in none of them is told.
+
+    Raises:
+        CourseError: there are no translators or no texts, or directions that do not fit.
+    """
+
+    def __init__(
+        self, ways: Mapping[str, tuple[Translates, Translates]], known: Sequence[str]
+    ) -> None:
+        sources = {there.source for there, _ in ways.values()}
+        fit = all(
+            (there.target, back.source, back.target) == (code, code, there.source)
+            for code, (there, back) in ways.items()
+        )
+        if len(sources) != 1 or not fit:
+            raise CourseError(
+                "these translators do not go from one language to others and back",
+                "give {language: (translator into it, translator back)}",
+            )
+        self.ways = dict(ways)
+        self.source = sources.pop()
+        self.known = _known_words({self.source: known})[self.source]
+
+    def table(self, text: str, target: str) -> str:
+        """Return pieces, translation, the way back and what should make one careful, as HTML.
+
+        Raises:
+            CourseError: there is no translator into the language.
+        """
+        from xlhelpers import encoding, translation
+
+        if target not in self.ways:
+            raise CourseError(
+                f"there is no translator into {target!r} here",
+                f"choose among {', '.join(self.ways)}",
+            )
+        text = unicodedata.normalize("NFC", text).strip()
+        if not _words(text, self.source):
+            return _note("Type a sentence.")
+        there, back = self.ways[target]
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("ignore")  # a tokenizer's advice on what to install
+            for ours in (encoding.TruncationWarning, translation.TranslationWarning):
+                warnings.simplefilter("always", ours)
+            row = translation.round_trip([text], there, back).iloc[0]
+        rows = {
+            _name(self.source): languages.html(text, self.source),
+            f"→ {_name(target)}": languages.html(row["pivot"], target),
+            f"→ {_name(self.source)}": languages.html(row["back"], self.source),
+        }
+        body = "".join(
+            f'<tr><th scope="row" style="{_CAPTION}">{html.escape(name)}</th>'
+            f'<td style="{_LEFT}">{shown}</td></tr>'
+            for name, shown in rows.items()
+        )
+        caption = self._read(text, there) + f"The way back keeps {row['chrF']:.0f} chrF of 100."
+        page = f'<table><caption style="{_LEFT}">{caption}</caption><tbody>{body}</tbody></table>'
+        notes = dict.fromkeys(_note(str(one.message)) for one in told)
+        return page + _new_words(text, self.known, self.source) + "".join(notes)
+
+    def show(self, text: str, target: str) -> Shown:
+        """Return the explorer, opened at one sentence and language."""
+        first = self.table(text, target)
+        widget = self._widget(text, target) if has_front_end() else None
+        told = f"Explorer: {_short(text)!r} in {_name(target)} and back"
+        return Shown(widget, told, first)
+
+    def _widget(self, text: str, target: str) -> Any:
+        import ipywidgets
+
+        box = ipywidgets.Textarea(value=text, description="Sentence", continuous_update=False)
+        choices = [(_name(code), code) for code in self.ways]
+        menu = ipywidgets.Dropdown(options=choices, value=target, description="Into")
+        page = ipywidgets.HTML(self.table(text, target))
+        _refresh(page, lambda: self.table(box.value, menu.value), box, menu)
+        return ipywidgets.VBox([ipywidgets.HBox([box, menu]), page])
+
+    def _read(self, text: str, there: Translates, most: int = 60) -> str:
+        """Return what a translator reads, as HTML; nothing where it has no tokenizer to ask."""
+        tokenizer = getattr(there, "tokenizer", None)
+        if tokenizer is None:
+            return ""
+        cut, unknown = _cut(text, tokenizer)
+        more = f" … ({len(cut) - most} more)" if len(cut) > most else ""
+        shown = languages.html(" · ".join(cut[:most]), self.source)
+        return f"{len(cut)} pieces, {unknown} of them unknown: {shown}{more}. "
 
 
 # ── labels ───────────────────────────────────────────────────────────────────────────────

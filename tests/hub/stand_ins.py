@@ -32,6 +32,13 @@ PICKLED = "stand-in/pickled-only"
 PROPOSED = "stand-in/converted-by-somebody"
 SILENT = "stand-in/discussions-switched-off"
 BROKEN = "stand-in/discussions-that-fail"
+# There is no opus-mt-sw-en: `xlhelpers.hub` takes the one from Congo Swahili.
+OPUS_PAIRS = ("en-de", "de-en", "en-es", "es-en", "en-zh", "zh-en", "en-sw", "swc-en")
+OPUS_FILES = {
+    "config.json", "generation_config.json", "model.safetensors", "source.spm", "target.spm",
+    "tokenizer_config.json", "vocab.json",
+}  # fmt: skip
+OPUS = {pair: f"Helsinki-NLP/opus-mt-{pair}" for pair in OPUS_PAIRS}
 EMPTY = "stand-in/empty-tokenizer"
 NER_LABELS = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"]
 
@@ -111,6 +118,91 @@ def shipped(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]
     _pickle(places[INFOXLM])
     proposed = _proposal(folder / "pull-requests" / "1", places[INFOXLM], sources[INFOXLM])
     return places, {INFOXLM: [PullRequest(1, BOT, proposed)]}
+
+
+def marian_stand_in(
+    folder: Path, codes: tuple[str, ...] = (), lines: tuple[str, ...] = (), positions: int = 64
+) -> Path:
+    """Write a MarianMTModel with random weights and a MarianTokenizer, in the files of OPUS-MT.
+
+    Args:
+        folder: where to.
+        codes: signs of languages that the vocabulary has, such as `>>cmn_Hans<<`.
+        lines: text that the pieces are learned from; left out, made-up words.
+        positions: tokens that it reads and writes at most.
+    """
+    import io
+
+    import sentencepiece
+    import torch
+    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+    said = lines or tuple(" ".join(words()[n : n + 7]) for n in range(0, 1331, 7))
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(said), model_writer=written, vocab_size=1400, model_type="unigram",
+        character_coverage=1.0, hard_vocab_limit=False, bos_id=-1, eos_id=0, unk_id=1, pad_id=-1,
+        num_threads=1, minloglevel=2,
+    )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("source.spm", "target.spm"):
+        (folder / name).write_bytes(written.getvalue())
+    cutter = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
+    pieces = [cutter.id_to_piece(number) for number in range(cutter.get_piece_size())]
+    # So many as the door wants at least; the real ones have some 60,000.
+    spare = [f"spare{number}" for number in range(1100 - len(pieces))]
+    vocabulary = [*pieces, *codes, *spare, "<pad>"]
+    content = {piece: number for number, piece in enumerate(vocabulary)}
+    (folder / "vocab.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    files = {name: str(folder / name) for name in ("source.spm", "target.spm", "vocab.json")}
+    tokenizer = MarianTokenizer(*files.values())
+    pad = tokenizer.pad_token_id
+    torch.manual_seed(0)
+    model = MarianMTModel(
+        MarianConfig(
+            vocab_size=len(vocabulary), d_model=32, encoder_layers=1, decoder_layers=1,
+            encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=64,
+            decoder_ffn_dim=64, max_position_embeddings=positions, pad_token_id=pad,
+            eos_token_id=0, decoder_start_token_id=pad, forced_eos_token_id=0,
+            static_position_embeddings=True, scale_embedding=True,
+            init_std=0.5,  # smaller, and what it writes hardly depends on what it reads
+        )
+    )  # fmt: skip
+    model.generation_config.update(
+        num_beams=4, max_length=positions, bad_words_ids=[[pad]], forced_eos_token_id=0
+    )
+    model.save_pretrained(folder)
+    # The real ones say little more; which class it is, the configuration of the model tells.
+    told = {"source_lang": "xx", "target_lang": "yy", "model_max_length": positions}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    return folder
+
+
+def opus(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]]:
+    """Marian models in the place of OPUS-MT's, and the pull requests to them.
+
+    The course's own where it has the pair, else random ones. As in the real repositories, weights
+    are pickled and the conversion bot has proposed safetensors; what writes Chinese writes several
+    Chinese languages and wants to be told which, where it is a random one.
+    """
+    places, pulls = {}, {}
+    for pair, name in OPUS.items():
+        mini = MINIS / f"mini-marian-{pair.replace('swc', 'sw')}"
+        place = folder / name
+        if mini.is_dir():
+            place.mkdir(parents=True)
+            for file in sorted(mini.iterdir()):
+                if file.suffix in (".json", ".spm", ".safetensors") and file.name in OPUS_FILES:
+                    shutil.copyfile(file, place / file.name)
+        else:
+            codes = (">>cmn_Hans<<", ">>cmn_Hant<<", ">>yue_Hans<<") if pair == "en-zh" else ()
+            marian_stand_in(place, codes)
+        weights = folder / "weights" / pair
+        shutil.copytree(place, weights)
+        _pickle(place)
+        proposed = _proposal(folder / "pull-requests" / pair, place, weights)
+        places[name], pulls[name] = place, [PullRequest(1, BOT, proposed)]
+    return places, pulls
 
 
 def pull_requests(models: dict[str, Path]) -> dict[str, list[PullRequest]]:

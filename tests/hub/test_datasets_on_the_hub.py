@@ -27,7 +27,7 @@ from public_sets import (
     xnli_path,
 )
 
-from xlhelpers.datasets import PUBLIC
+from xlhelpers.datasets import PUBLIC, WIKIPEDIA
 
 Files = dict[str, bytes]
 
@@ -73,7 +73,12 @@ def stand_ins() -> dict[str, tuple[str, Files]]:
             mood[tweets_path(code, split)] = tweets(name, rows)
     nli["README.md"] = b"# XNLI\n"
     found = {XNLI: nli, WIKIANN: ner, TWEETS: mood}
-    return {public.id: (public.revision, found[public.id]) for public in PUBLIC.values()}
+    pages = [f"Àpilẹ̀kọ {i}: ìpín àkọ́kọ́ tó gùn díẹ̀ ju ti tẹ́lẹ̀ lọ.\n\nÌpín kejì." for i in range(40)]
+    columns: dict[str, list[Any]] = {"id": list(map(str, range(40))), "text": pages}
+    name = f"{WIKIPEDIA.folders['yo']}/train-00000-of-00001.parquet"
+    found[WIKIPEDIA.id] = {name: parquet(columns, None)}
+    known = (*PUBLIC.values(), WIKIPEDIA)
+    return {public.id: (public.revision, found[public.id]) for public in known}
 
 
 def visit(home: Path, code: str, changes: dict[str, Files | None] | None = None) -> dict[str, Any]:
@@ -155,6 +160,24 @@ def test_entities_of_wikiann(first: dict[str, Any]) -> None:
     # Older and newer versions of the library note a list of labels under different names.
     assert first["list"]["tags"] == data["tags"]
     assert first["chinese"]["texts"][0] == "王芳在利马"
+
+
+def test_plain_text_of_wikipedia(tmp_path: Path) -> None:
+    code = """
+found["train"] = datasets.unlabelled("yo")
+found["heldout"] = datasets.unlabelled("yo", "heldout")
+"""
+    seen = visit(tmp_path, code)
+    assert (len(seen["train"]), len(seen["heldout"])) == (38, 2)
+    assert seen["heldout"][0] == "Àpilẹ̀kọ 19: ìpín àkọ́kọ́ tó gùn díẹ̀ ju ti tẹ́lẹ̀ lọ."
+    gone = visit(
+        tmp_path / "gone",
+        "note('text', lambda: datasets.unlabelled('yo'))",
+        {
+            WIKIPEDIA.id: None,
+        },
+    )
+    assert gone["text"]["kind"] == "HubError" and WIKIPEDIA.id in gone["text"]["problem"]
 
 
 def test_rows_of_wikiann_have_other_ids_in_every_language(first: dict[str, Any]) -> None:

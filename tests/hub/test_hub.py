@@ -425,6 +425,10 @@ def test_every_role_of_the_table_resolves_and_has_a_known_task() -> None:
 def test_translation_pairs_are_roles() -> None:
     role = hub.resolve("translation:en-de")
     assert (role.hub, role.mini) == ("Helsinki-NLP/opus-mt-en-de", "mini-marian-en-de")
+    # There is no opus-mt-sw-en.
+    role = hub.resolve("translation:sw-en")
+    assert (role.hub, role.mini) == ("Helsinki-NLP/opus-mt-swc-en", "mini-marian-sw-en")
+    assert "Congo" in role.note and not hub.resolve("translation:en-sw").note
     with pytest.raises(LookupError):
         hub.resolve("translation:en-xx")
 

@@ -500,8 +500,10 @@ def test_steps_cover_every_language_and_come_before_what_reads_them() -> None:
     assert [f"vectors/{code}" for code in text.SOURCES] == names[: len(text.SOURCES)]
     made = [f"models/{plan.name}" for plan in PLANS]
     cards = [f"cards/{plan.name}" for plan in PLANS]
-    written = ["dictionaries", "grammar", "corpus", "text", "pretraining"]
-    read = ["models/mini-infoxlm-nli", *(f"transfer/{name}" for name in EXPERIMENTS)]
+    written = ["dictionaries", "grammar", "corpus", "everyday", "text/yo", "lexicon"]
+    written += ["text", "pretraining"]
+    read = ["models/mini-infoxlm-nli", "translators", "cards/translators"]
+    read += [*(f"transfer/{name}" for name in EXPERIMENTS), "adaptation"]
     assert names[len(text.SOURCES) :] == [*written, *made, *cards, *read, "datasheet"]
     assert {"en", "de", "es", "fr", "ru", "fi", "zh", "sw"} <= set(text.SOURCES)
 

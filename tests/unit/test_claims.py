@@ -375,7 +375,7 @@ def test_shipped_ledger_cites_what_it_prints(shipped: claims.Ledger) -> None:
 
 # ── published figures ────────────────────────────────────────────────────────────────────────────
 
-PUBLISHED = ("conll_ner", "mnli", "xnli", "xnli_mbert")
+PUBLISHED = ("conll_ner", "masakhaner", "mnli", "token_premium", "xnli", "xnli_mbert")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -399,10 +399,38 @@ def test_published_figures_are_those_of_the_papers() -> None:
     assert xnli.loc["XLM-R large", "avg"] == 80.9 and xnli.attrs["chance"] == 33.3
     assert claims.published("conll_ner").loc["mBERT, English", "de"] == 69.56
     assert claims.published("mnli").loc["BERT-base", "matched"] == 84.6
+    entities = claims.published("masakhaner")
+    assert entities["yor"].tolist() == [78.3, 78.9, 82.1]
+    assert entities.loc["XLM-R base", ["ibo", "swa"]].tolist() == [84.8, 87.4]
+    assert entities.loc["AfroXLMR base", ["ibo", "swa"]].tolist() == [87.4, 88.6]
+
+
+def test_published_classes_of_languages_are_counts() -> None:
+    """2,485 languages, of which 53 have much (classes 3 to 5); the article says about 100."""
+    table = claims.published("language_classes")
+    assert table.columns.tolist() == list("012345") and table.index.name == "model"
+    assert table.loc["languages"].sum() == 2485
+    assert table.loc["languages", ["3", "4", "5"]].sum() == 53
+    assert table.loc["languages", "0"] / 2485 == pytest.approx(0.88, abs=0.005)
+    assert table.loc["languages", "5"] / 2485 == pytest.approx(0.0028, abs=0.00005)
+
+
+def test_published_premiums_are_of_the_everyday_languages() -> None:
+    from xlhelpers import datasets
+
+    table = claims.published("token_premium")
+    assert table.columns.tolist() == [*datasets.everyday(), "shn"]
+    assert (table["en"] == 1).all()
+    # What the abstract says: up to 15 times in some cases, over 4 times by characters and bytes.
+    assert 15 <= table.loc["cl100k_base (GPT-4)", "shn"] < 16
+    for name in ("CANINE (characters)", "ByT5 (bytes)"):
+        assert table.loc[name].max() / table.loc[name].min() > 4
 
 
 def test_unknown_figures_name_those_that_there_are() -> None:
-    with pytest.raises(ClaimsError, match="conll_ner, mnli, xnli, xnli_mbert"):
+    with pytest.raises(
+        ClaimsError, match="conll_ner, language_classes, masakhaner, mnli, token_premium"
+    ):
         claims.published("glue")
 
 

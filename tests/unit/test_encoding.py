@@ -175,7 +175,7 @@ def test_dropout_is_off_and_every_part_keeps_its_mode() -> None:
     assert model.training
     assert model.encoder.layer[0].output.dropout.training
     assert not model.embeddings.dropout.training
-    with pytest.raises(RuntimeError, match="on purpose"), encoding._evaluating(model):
+    with pytest.raises(RuntimeError, match="on purpose"), encoding.evaluating(model):
         raise RuntimeError("on purpose")
     assert model.training
 

@@ -173,6 +173,155 @@ def test_bad_sides_are_refused(wordpiece: Any) -> None:
             measure(nothing, wordpiece)
 
 
+# ── denominators ─────────────────────────────────────────────────────────────────────────
+
+SIDES = {"en": ["the cats sleep", "cat"], "vi": ["mèo ngủ", "cat the"], "zh": ["好好", "好дом"]}
+CUT = {
+    "en": [["the", "cats", "sleep"], ["cat"]],
+    "vi": [["mèo ngủ"], ["cat", "the"]],  # one word with a blank in it
+    "zh": [["好", "好"], ["好", "дом"]],
+}
+
+
+def test_denominators_by_hand(wordpiece: Any) -> None:
+    # en: the cat ##s sleep | cat; vi: [UNK] [UNK] | cat the; zh: 好 好 | 好 дом
+    found = tokenization.denominators(SIDES, CUT, wordpiece)
+    assert found.index.tolist() == ["en", "vi", "zh"] and found.index.name == "language"
+    assert found["blanks"].tolist() == [5 / 4, 4 / 4, 4 / 2]
+    assert found["words"].tolist() == [5 / 4, 4 / 3, 4 / 4]
+    assert found["characters"].tolist() == [5 / 15, 4 / 12, 4 / 6]
+    # mèo ngủ: è takes two bytes, ủ three; Chinese three, Cyrillic two
+    assert found["bytes"].tolist() == [5 / 15, 4 / 15, 4 / 15]
+    assert found["sentences"].tolist() == [1, 4 / 5, 4 / 5]
+    assert found["unknown"].tolist() == [0, 1 / 2, 0]
+    assert found["lost"].tolist() == [0, 1 / 3, 0]
+    turned = tokenization.denominators(SIDES, CUT, wordpiece, reference="zh")
+    assert turned["sentences"].tolist() == [5 / 4, 1, 1]
+
+
+def test_sentences_over_the_reference_are_the_parity(wordpiece: Any) -> None:
+    found = tokenization.denominators(SIDES, CUT, wordpiece)["sentences"]
+    for code, score in tokenization.parity(SIDES, wordpiece).items():
+        assert found[code] == pytest.approx(score.value)
+
+
+def test_rankings_and_how_far_they_agree(wordpiece: Any) -> None:
+    table = tokenization.denominators(SIDES, CUT, wordpiece)
+    ranks = tokenization.rankings(table)
+    assert ranks.columns.tolist() == list(tokenization.DENOMINATORS)
+    assert ranks["blanks"].tolist() == [2, 1, 3]
+    assert ranks["words"].tolist() == [2, 3, 1]
+    assert ranks["sentences"].tolist() == [3, 1, 1]  # alike: both the lower rank
+    tau = tokenization.rank_agreement(table)
+    assert tau.index.tolist() == tau.columns.tolist() == list(tokenization.DENOMINATORS)
+    assert np.diag(tau) == pytest.approx(1) and np.allclose(tau, tau.T)
+    # en-vi and en-zh turned round, and vi-zh too
+    assert tau.loc["blanks", "words"] == -1
+    # one pair in order, one not, and one tied on one side
+    assert tau.loc["blanks", "sentences"] == pytest.approx(0)
+
+
+def test_denominators_of_other_words_are_refused(wordpiece: Any) -> None:
+    for words, said in (
+        ({"en": CUT["en"], "vi": CUT["vi"]}, "zh has 2 sentences and the words of 0"),
+        (CUT | {"vi": CUT["vi"][:1]}, "vi has 2 sentences and the words of 1"),
+        (CUT | {"en": ["the cats sleep", "cat"]}, "a list of words for each sentence"),
+    ):
+        with pytest.raises(TokenizationError, match=said):
+            tokenization.denominators(SIDES, words, wordpiece)
+    table = tokenization.denominators(SIDES, CUT, wordpiece)
+    with pytest.raises(TokenizationError, match="no column bytes, sentences"):
+        tokenization.rankings(table[["blanks", "words", "characters"]])
+    with pytest.raises(TokenizationError, match="one language makes no ranking"):
+        tokenization.rank_agreement(table.loc[["en"]])
+
+
+def test_words_with_a_blank_inside_have_to_be_asked_for(wordpiece: Any) -> None:
+    with pytest.raises(TokenizationError, match="word 0 has white space") as caught:
+        tokenization.fertility(["the cat"], wordpiece)
+    assert "blanks=True" in caught.value.remedy
+    assert tokenization.fertility(["the cat", "cat"], wordpiece, blanks=True).pieces == 1.5
+    parallel, words = {"en": ["cat"], "vi": ["the cat"]}, {"vi": ["the cat"]}
+    assert tokenization.compare(parallel, wordpiece, words=words).loc["vi", "fertility"] == 2
+
+
+def test_on_everyday_sentences_the_rankings_part_ways() -> None:
+    """What notebook 06 shows: each denominator has its own order, and none sees what is lost."""
+    from xlhelpers import datasets, hub
+
+    table = tokenization.denominators(
+        datasets.everyday(), datasets.everyday_words(), hub.tokenizer("XLM-R")
+    )
+    # Nothing that is Thai is in this vocabulary: thrifty by four measures, and all lost.
+    ranks = tokenization.rankings(table)
+    assert (ranks.loc["th", ["words", "characters", "bytes", "sentences"]] == 1).all()
+    assert table.loc["th", "unknown"] > 0.4 and table.loc["th", "lost"] > 0.9
+    # Among those that the tokenizer can read, Chinese goes from the dearest to the cheapest.
+    read = table[table["lost"] < 0.2]
+    assert {"en", "de", "ru", "ar", "hi", "zh", "sw", "tr", "fi", "id"} <= set(read.index)
+    ranks = tokenization.rankings(read)
+    assert ranks.loc["zh", "blanks"] == len(read) and ranks.loc["zh", "sentences"] == 1
+    tau = tokenization.rank_agreement(read)
+    assert (tau.to_numpy()[np.triu_indices(5, 1)] < 0.9).all()
+
+
+# ── cost ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def model(wordpiece: Any) -> Any:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=len(wordpiece),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=8,
+    )
+    return BertModel(config)
+
+
+def test_cost_counts_what_the_model_sees(model: Any, wordpiece: Any) -> None:
+    import torch
+
+    parallel = {"en": ["the cats sleep", "cat"], "de": ["Katzen " * 9, "Katze"]}
+    model.train()
+    found = tokenization.cost(parallel, model, wordpiece, repeats=3)
+    assert model.training  # as it was
+    assert found.index.tolist() == ["en", "de"]
+    # 4 + 1 tokens and the frame of 2 twice; German is cut at the model's 8, and 1 + 2
+    assert found["tokens"].tolist() == [9 / 2, (8 + 3) / 2]
+    assert (found["low"] > 0).all()
+    assert (found["low"] <= found["milliseconds"]).all()
+    assert (found["milliseconds"] <= found["high"]).all()
+    assert found.attrs == {
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+        "repeats": 3,
+    }
+
+
+def test_cost_is_the_median_of_rounds_after_the_first(
+    model: Any, wordpiece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0, 60, 0, 0.004, 0, 0.002, 0, 0.020])  # seconds: the first round is slow
+    monkeypatch.setattr(tokenization.time, "perf_counter", lambda: next(clock))
+    found = tokenization.cost({"en": ["cat", "the cat"]}, model, wordpiece, repeats=3)
+    assert found.loc["en", ["milliseconds", "low", "high"]].tolist() == [2, 1, 10]
+
+
+def test_costs_that_cannot_be_measured_are_refused(model: Any, wordpiece: Any) -> None:
+    for parallel, repeats, said in (
+        ({}, 3, "no language"),
+        ({"en": ["cat"]}, 0, "nothing is measured in 0 repeats"),
+        ({"en": ["cat", " "]}, 3, "text 1 is"),
+    ):
+        with pytest.raises(TokenizationError, match=said):
+            tokenization.cost(parallel, model, wordpiece, repeats=repeats)
+
+
 # ── disguise ─────────────────────────────────────────────────────────────────────────────
 
 DISGUISED = ("de", "nl", "fr", "es", "pt", "ru", "ar", "hi", "zh", "sw", "yo")

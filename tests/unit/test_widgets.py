@@ -6,6 +6,7 @@ import math
 import time
 import unicodedata
 import warnings
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xlhelpers import datasets, transfer, widgets
+from xlhelpers import datasets, transfer, translation, widgets
 from xlhelpers.datasets import DatasetError, parse_lexicon
 from xlhelpers.embeddings import WordVectors
 from xlhelpers.errors import CourseError
@@ -962,3 +963,97 @@ def test_zero_shot_answers_to_its_four_controls(
     second.children[1].value = "zh"
     second.children[0].value = "很好"
     assert page.value == explorer.table("فيلم", "ar", "很好", "zh")
+
+
+# ── machine translation ──────────────────────────────────────────────────────────────────────────
+
+
+class Words:
+    """A translator of words by a list; what is not in it stays, and is warned of."""
+
+    def __init__(self, source: str, target: str, words: dict[str, str]) -> None:
+        self.source, self.target, self.words = source, target, words
+
+    def translate(self, texts: Sequence[str], progress: bool = False) -> list[str]:
+        strange = [text for text in texts if not set(text.split()) & set(self.words)]
+        if strange:
+            warnings.warn("install something", UserWarning, stacklevel=2)
+            said = f"nothing known in {strange[0]!r}"
+            warnings.warn(said, translation.TranslationWarning, stacklevel=2)
+        return [" ".join(self.words.get(w, w) for w in text.split()) for text in texts]
+
+
+THERE = Words("en", "de", {"good": "gut", "bus": "Bus", "fine": "gut"})
+BACK = Words("de", "en", {"gut": "good", "Bus": "bus"})
+
+
+@pytest.fixture
+def translating() -> widgets.Translating:
+    return widgets.Translating({"de": (THERE, BACK)}, ["good bus", "fine"])
+
+
+def test_translating_shows_both_ways(translating: widgets.Translating) -> None:
+    page = Page(translating.table("good bus", "de"))
+    assert page.head == ["English", "→ German", "→ English"]
+    assert [row[0] for row in page.rows] == ["good bus", "gut Bus", "good bus"]
+    assert "The way back keeps 100 chrF of 100." in page.text
+    assert "Every word occurs in the texts of its world." in page.text
+    assert {"lang": "de", "dir": "ltr"} in page.spans
+    assert "The way back keeps 100 chrF" not in translating.table("fine", "de")
+
+
+def test_translating_says_when_it_is_out_of_its_world(translating: widgets.Translating) -> None:
+    page = Page(translating.table("purple elephants", "de"))
+    assert "2 of 2 words are new to its world (purple, elephants)" in page.text
+    # Both ways warn alike; it is told once.
+    assert page.text.count("nothing known in 'purple elephants'") == 1
+    assert "install" not in page.text
+
+
+@pytest.mark.parametrize("typed", ["", " \n", "…?!"])
+def test_translating_wants_a_sentence(translating: widgets.Translating, typed: str) -> None:
+    assert translating.table(typed, "de") == "<p>Type a sentence.</p>"
+
+
+def test_translating_shows_markup_and_does_not_obey_it(translating: widgets.Translating) -> None:
+    page = Page(translating.table("<script>good</script>", "de"))
+    assert "script" not in page.tags and "script" in page.text
+
+
+def test_translating_shows_pieces_where_there_is_a_tokenizer(
+    classifier: tuple[Any, Any],
+) -> None:
+    there = Words("en", "de", THERE.words)
+    there.tokenizer = classifier[1]  # type: ignore[attr-defined]
+    found = widgets.Translating({"de": (there, BACK)}, ["good bus"])
+    assert "1 pieces, 0 of them unknown: ▁good." in Page(found.table("good", "de")).text
+    assert "(4940 more)" in Page(found.table("good " * 5_000, "de")).text
+
+
+@pytest.mark.parametrize(
+    ("ways", "known"),
+    [
+        ({}, ["good"]),
+        ({"de": (THERE, THERE)}, ["good"]),
+        ({"es": (THERE, BACK)}, ["good"]),
+        ({"de": (THERE, BACK), "en": (BACK, THERE)}, ["good"]),
+        ({"de": (THERE, BACK)}, []),
+    ],
+)
+def test_translating_refuses_what_does_not_fit(ways: dict[str, Any], known: list[str]) -> None:
+    with pytest.raises(CourseError):
+        widgets.Translating(ways, known)
+
+
+def test_translating_answers_to_both_controls(
+    translating: widgets.Translating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CourseError, match="no translator into 'zh'.*\n.*de"):
+        translating.table("good", "zh")
+    assert repr(translating.show("good bus", "de")) == "Explorer: 'good bus' in German and back"
+    monkeypatch.setattr(widgets, "has_front_end", lambda: True)
+    controls, page = translating.show("good bus", "de").widget.children
+    box, menu = controls.children
+    assert [code for _, code in menu.options] == ["de"]
+    box.value = "good"
+    assert page.value == translating.table("good", "de")

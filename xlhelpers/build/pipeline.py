@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from xlhelpers import assets, datasets, languages, settings
-from xlhelpers.build import corpus, datasheet, models, text, vectors
+from xlhelpers.build import adaptation, corpus, datasheet, models, text, translators, vectors
 from xlhelpers.build.cards import card_step
 from xlhelpers.build.grammar import check
 from xlhelpers.build.inference import NAME as INFERENCE
 from xlhelpers.build.inference import inference_step
-from xlhelpers.build.plans import PLANS
+from xlhelpers.build.plans import PLANS, UNSEEN
 from xlhelpers.build.transfer import EXPERIMENTS, transfer_step
 from xlhelpers.errors import CourseError
 
@@ -93,6 +93,16 @@ def corpus_step() -> str:
     return f"{len(grammars)} languages, {size / 1e6:.1f} MB"
 
 
+def everyday_step() -> str:
+    """Check and register the everyday sentences, which are written by hand, not derived."""
+    file = settings.current().data / "everyday.toml"
+    rows = datasets.parse_everyday(file.read_text("utf-8"), file.name)
+    count = len(next(iter(rows.values())))
+    note = f"{count} everyday sentences, the same in {len(rows)} languages"
+    _register_text(file, "written for this course", note)
+    return f"{len(rows)} languages, {count} sentences each"
+
+
 def _register_text(file: Path, origin: str, note: str) -> None:
     assets.register(file, kind="shipped", licence="CC BY 4.0", origin=origin, note=note)
 
@@ -105,12 +115,18 @@ def steps() -> dict[str, Callable[[], str]]:
         "dictionaries": dictionaries_step,
         "grammar": grammar_step,
         "corpus": corpus_step,
+        "everyday": everyday_step,
+        f"text/{UNSEEN}": adaptation.text_step,
+        "lexicon": adaptation.lexicon_step,
         "text": models.text_step,
         "pretraining": partial(models.pretraining_step, PLANS),
         **{f"models/{plan.name}": partial(models.model_step, plan) for plan in PLANS},
         **{f"cards/{plan.name}": partial(card_step, plan) for plan in PLANS},
         f"models/{INFERENCE}": inference_step,
+        "translators": translators.translators_step,
+        "cards/translators": translators.card_step,
         **{f"transfer/{name}": partial(transfer_step, name) for name in EXPERIMENTS},
+        "adaptation": adaptation.adaptation_step,
         "datasheet": datasheet.datasheet_step,
     }
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from xlhelpers import assets, finetuning, settings, transfer
+from xlhelpers.build import lowresource
 from xlhelpers.transfer import Results
 
 MODEL = "InfoXLM"
@@ -128,8 +129,29 @@ def costs() -> Results:
         settings.use(reuse=before.reuse, threads=before.threads)
 
 
+def donors() -> Results:
+    """Return Dutch from English and from German, with a model that has read these two alone."""
+    folder = settings.current().data / "models" / "mini-xlmr-2"
+    body = replace(transfer.checkpoint(folder), name=folder.name)
+    found = [
+        transfer.transfer_matrix(body, task, ["en", "de"], ["en", "de", "nl"], seeds=(0, 1, 2))
+        for task in ("polarity", "ner")
+    ]
+    return found[0] + found[1]
+
+
 EXPERIMENTS: Mapping[str, Callable[[], Results]] = MappingProxyType(
-    {"matrix": matrix, "curves": curves, "strategies": strategies, "rates": rates, COSTS: costs}
+    {
+        "matrix": matrix,
+        "curves": curves,
+        "strategies": strategies,
+        "rates": rates,
+        COSTS: costs,
+        "donors": donors,
+        "augmentation": lowresource.augmentation,
+        "split": lowresource.split,
+        "active": lowresource.active,
+    }
 )
 
 

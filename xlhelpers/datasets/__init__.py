@@ -7,9 +7,10 @@
     words = xl.datasets.lexicon("en", "de")         # a bilingual dictionary
 
 In the `mini` set these are ours (`data/corpus`, `data/dictionaries`); in the `hub` set public
-ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten` is
-ours in both. Beside these stand four open sets of real text (`OPEN_SETS`), the same in both:
-`nusax`, `sib200`, `universal_dependencies` and `uner`.
+ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten`
+and `everyday` (24 sentences in 21 languages) are ours in both. Beside these stand four open
+sets of real text (`OPEN_SETS`), the same in both: `nusax`, `sib200`, `universal_dependencies`
+and `uner`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from xlhelpers.datasets.dictionaries import (
     parse_lexicon,
     side,
 )
+from xlhelpers.datasets.everyday import everyday, everyday_words, parse_everyday
 from xlhelpers.datasets.handwriting import (
     handwritten,
     handwritten_languages,
@@ -41,11 +43,13 @@ from xlhelpers.datasets.open_sets import (
 from xlhelpers.datasets.public import PUBLIC, PublicSet
 from xlhelpers.datasets.tables import DatasetError, Labelled, Pairs, Parallel, Table, Tagged
 from xlhelpers.datasets.tasks import available, ner, nli, parallel, sentiment
+from xlhelpers.datasets.unlabelled import WIKIPEDIA, unlabelled, world_lexicon
 
 __all__ = [
     "OPEN_SETS",
     "PUBLIC",
     "SPLITS",
+    "WIKIPEDIA",
     "DatasetError",
     "Entry",
     "Labelled",
@@ -59,6 +63,8 @@ __all__ = [
     "_backwards",
     "available",
     "dictionary_languages",
+    "everyday",
+    "everyday_words",
     "handwritten",
     "handwritten_languages",
     "lexicon",
@@ -67,6 +73,7 @@ __all__ = [
     "nusax",
     "parallel",
     "parse_entities",
+    "parse_everyday",
     "parse_handwritten",
     "parse_lexicon",
     "sentiment",
@@ -74,4 +81,6 @@ __all__ = [
     "side",
     "uner",
     "universal_dependencies",
+    "unlabelled",
+    "world_lexicon",
 ]

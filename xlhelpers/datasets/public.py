@@ -145,6 +145,15 @@ def read(task: str, language: str, split: str) -> Table:
     return Labelled(texts=_texts(content, public, "text"), **common)
 
 
+def articles(public: PublicSet, language: str) -> tuple[str, ...]:
+    """Return the texts of a public set that has nothing else, in the order of the file.
+
+    Raises:
+        as `read`.
+    """
+    return _texts(_parquet(_download(public, language, "train"), public), public, "text")
+
+
 def _tagged(content: pa.Table, public: PublicSet, language: str, common: dict[str, Any]) -> Tagged:
     names, tags = _labels(content, public, "ner_tags")
     sentences = tuple(map(tuple, _column(content, public, "tokens")))

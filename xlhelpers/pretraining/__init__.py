@@ -6,6 +6,13 @@ from translations read as one text besides (TLM), LaBSE from finding translation
 
 from __future__ import annotations
 
+from xlhelpers.pretraining.adaptation import (
+    adaptation_measures,
+    add_adapters,
+    bits_per_character,
+    extend_vocabulary,
+    train_only,
+)
 from xlhelpers.pretraining.initial import sentence_id_vectors
 from xlhelpers.pretraining.objectives import (
     PretrainingError,
@@ -21,11 +28,16 @@ __all__ = [
     "History",
     "PretrainingError",
     "Recipe",
+    "adaptation_measures",
+    "add_adapters",
+    "bits_per_character",
+    "extend_vocabulary",
     "heldout_loss",
     "mask_tokens",
     "mlm_loss",
     "pretrain",
     "sampling_probabilities",
     "sentence_id_vectors",
+    "train_only",
     "translation_ranking_loss",
 ]

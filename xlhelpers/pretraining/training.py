@@ -333,9 +333,12 @@ def _mean(texts: TokenTexts) -> int:
 
 def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
     weights = [p for p in model.parameters() if p.requires_grad]
+    # Where some rows of a matrix stay (`adaptation.train_only`), decay would change them.
+    decayed = [p for p in weights if p.ndim >= 2 and not getattr(p, "xl_no_decay", False)]
+    others = {id(p) for p in weights} - {id(p) for p in decayed}
     groups = [
-        {"params": [p for p in weights if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": [p for p in weights if id(p) in others], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
         groups, lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True

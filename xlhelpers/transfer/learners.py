@@ -211,14 +211,17 @@ class Learner:
         tables: Sequence[Table],
         make: Callable[[], Any],
         tests: Mapping[str, Table],
+        asked: Callable[[Any, Table], Outcomes] | None = None,
     ) -> dict[str, Answers]:
         """Return what a model answers on each test set; it is made only if not all are known.
 
         Args:
-            how: all that decides the model but for the checkpoint, the settings and the rows.
+            how: all that decides the answers but for the checkpoint, the settings and the rows.
             tables: the rows that it is trained on.
-            make: returns the trained model.
+            make: returns the trained model, or what else `asked` takes for one.
             tests: test set by language.
+            asked: (model, test set) → outcomes, where a model is not asked as it is: through a
+                translator, or together with another.
         """
         what = {**self._identity, **asdict(self.training), **how}
         what["rows"] = [store.digest_of_rows(table) for table in tables]
@@ -232,7 +235,10 @@ class Learner:
             model = make()
             seconds = time.perf_counter() - started
             for code in missing:
-                said = ask(model, self.checkpoint.tokenizer, self.task, tests[code])
+                if asked is None:
+                    said = ask(model, self.checkpoint.tokenizer, self.task, tests[code])
+                else:
+                    said = asked(model, tests[code])
                 found[code] = Answers(said, seconds)
                 store.write(keys[code], {"outcomes": said.text(), "seconds": seconds})
         return {code: found[code] for code in tests}

@@ -87,8 +87,8 @@ def zero_shot(
     table = _Tables(of, [source, *(wanted if supervised else [])], wanted, leaks)
     learner = Learner(model, of, table.names, training)
     references = wanted if supervised else []
-    total = len(_seeds(seeds)) * (1 + len(references))
-    with _bar(total, f"{of.name}, zero-shot", progress) as step:
+    total = len(seeds_of(seeds)) * (1 + len(references))
+    with bar(total, f"{of.name}, zero-shot", progress) as step:
         runs = list(_transfer(learner, table, source, wanted, seeds, step))
         for code in references:
             runs += _supervised(learner, table, code, seeds, step)
@@ -123,7 +123,7 @@ def transfer_matrix(
     columns = known(of, rows if targets is None else targets, "targets")
     table = _Tables(of, rows, columns, leaks)
     learner = Learner(model, of, table.names, training)
-    with _bar(len(_seeds(seeds)) * len(rows), f"{of.name}, sources", progress) as step:
+    with bar(len(seeds_of(seeds)) * len(rows), f"{of.name}, sources", progress) as step:
         runs = [
             run for code in rows for run in _transfer(learner, table, code, columns, seeds, step)
         ]
@@ -188,10 +188,10 @@ def few_shot(
     seconds = {code: table.beside(second, code) for code in wanted} if second else {}
     learner = Learner(model, of, table.names, training)
     lessons = _Lessons(
-        learner, table, source, tuple(further), second, seconds, tuple(_seeds(seeds))
+        learner, table, source, tuple(further), second, seconds, tuple(seeds_of(seeds))
     )
     total = len(wanted) * len(counts) * draws * len(names)
-    with _bar(total, f"{of.name}, few-shot", progress) as step:
+    with bar(total, f"{of.name}, few-shot", progress) as step:
         runs = list(_transfer(learner, table, source, wanted, seeds))
         for code in wanted:
             if supervised:
@@ -393,7 +393,7 @@ class _Lessons:
         answers = self._learner.answers(how, used, make, tests)[code]
         rows = len(lesson.shots) + (0 if name == "target-only" else len(lesson.source))
         rows += sum(map(len, lesson.others))
-        return _as_run(
+        return as_run(
             self._learner, name, self._source, code, answers, lesson.seed, rows, count, draw
         )
 
@@ -424,11 +424,11 @@ def _transfer(
     """Yield the runs of one source on all targets, one training a seed."""
     rows = table.train(source, whole)
     tests = {code: table.test[code] for code in targets}
-    for seed in _seeds(seeds):
+    for seed in seeds_of(seeds):
         make = partial(learner.trained, [rows], seed)
         answers = learner.answers({"strategy": ZERO, "seed": seed}, [rows], make, tests)
         for code, said in answers.items():
-            yield _as_run(learner, ZERO, source, code, said, seed, len(rows))
+            yield as_run(learner, ZERO, source, code, said, seed, len(rows))
         step()
 
 
@@ -453,10 +453,10 @@ def _baselines(
         test = table.test[code]
         common = known_nothing.majority(learner.task, rows, test)
         for name, said in ((MAJORITY, common), (NGRAMS, spelling.outcomes(test))):
-            yield _as_run(learner, name, source, code, Answers(said, 0.0), 0, len(rows))
+            yield as_run(learner, name, source, code, Answers(said, 0.0), 0, len(rows))
 
 
-def _as_run(
+def as_run(
     learner: Learner,
     strategy: str,
     source: str,
@@ -467,6 +467,7 @@ def _as_run(
     shots: int = 0,
     draw: int = 0,
 ) -> Run:
+    """Return the run that a learner's answers make."""
     return Run(
         learner.checkpoint.name,
         learner.task.name,
@@ -485,7 +486,12 @@ def _as_run(
 # ── arguments ────────────────────────────────────────────────────────────────────────────
 
 
-def _seeds(given: Sequence[int]) -> list[int]:
+def seeds_of(given: Sequence[int]) -> list[int]:
+    """Return seeds, each once.
+
+    Raises:
+        TransferError: there is none, or one is no whole number from 0.
+    """
     found = list(dict.fromkeys(given))
     if not found or not all(isinstance(seed, int) and seed >= 0 for seed in found):
         raise TransferError(f"seeds are {given!r}", "give whole numbers from 0, such as (0, 1, 2)")
@@ -505,7 +511,7 @@ def _shots(given: Sequence[int], draws: int) -> list[int]:
 
 
 @contextmanager
-def _bar(total: int, what: str, progress: bool) -> Iterator[Callable[[], None]]:
+def bar(total: int, what: str, progress: bool) -> Iterator[Callable[[], None]]:
     """Show a bar of runs where someone can see it: a notebook, a terminal."""
     from tqdm.auto import tqdm
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -99,6 +99,9 @@ class Results:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
     def __repr__(self) -> str:
         tasks = sorted({run.task for run in self._runs})
         targets = sorted({run.target for run in self._runs})
@@ -139,6 +142,14 @@ class Results:
             said = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
             raise TransferError(f"no run has {said}", "look at .summary() for what there is")
         return Results(found)
+
+    def renamed(self, strategy: str) -> Results:
+        """Return the same runs under another strategy's name.
+
+        For comparing models that were made in different ways and then treated alike: each is
+        run on its own, and named after how it was made.
+        """
+        return Results(replace(run, strategy=strategy) for run in self._runs)
 
     # ── tables ───────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +208,36 @@ class Results:
             )
         if not rows:
             raise TransferError(f"there is nothing but {over}", "run another strategy")
+        return pd.DataFrame(rows)
+
+    def gain_of_source(self, over: str = "en") -> pd.DataFrame:
+        """Return what zero-shot gains from another source language, with its interval.
+
+        Same models, seeds and test rows; targets that are a source of the pair are left out.
+        Columns: model, task, source, target, gain, low, high.
+
+        Args:
+            over: the source that all others are compared with.
+
+        Raises:
+            TransferError: nothing was trained on `over`, or on nothing else.
+        """
+        import pandas as pd
+
+        rows = []
+        for group, runs in self.where(strategy=ZERO)._groups().items():
+            names = dict(zip(GROUP, group, strict=True))
+            if over == names["source"] or names["target"] in (over, names["source"]):
+                continue
+            others = [self._partner(run, ZERO, source=over) for run in runs]
+            low, high = interval(_mean(runs) - _mean(others))
+            row = {name: names[name] for name in ("model", "task", "source", "target")}
+            rows.append({**row, "gain": _score(runs) - _score(others), "low": low, "high": high})
+        if not rows:
+            raise TransferError(
+                f"there is no other source to compare with {name_of(over)}",
+                "train on two languages at least: transfer_matrix()",
+            )
         return pd.DataFrame(rows)
 
     def gap_closed(self) -> pd.DataFrame:

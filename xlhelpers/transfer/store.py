@@ -44,8 +44,19 @@ def digest_of_model(model: Any, tokenizer: Any) -> str:
         if key not in ("_name_or_path", "transformers_version")
     }
     found.update(json.dumps(config, sort_keys=True, default=str).encode())
-    found.update(tokenizer.backend_tokenizer.to_str().encode())
+    found.update(_pieces_of(tokenizer).encode())
     return found.hexdigest()
+
+
+def _pieces_of(tokenizer: Any) -> str:
+    """Return all that decides how a tokenizer cuts, as text."""
+    core = getattr(tokenizer, "backend_tokenizer", None)
+    if core is not None:
+        return str(core.to_str())
+    # Marian's is written in Python around two SentencePiece models.
+    cutters = [getattr(tokenizer, name, None) for name in ("spm_source", "spm_target")]
+    models = [c.serialized_model_proto().hex() for c in cutters if c is not None]
+    return json.dumps([tokenizer.get_vocab(), models], sort_keys=True)
 
 
 def read(key: str) -> Mapping[str, Any] | None:
