@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 MOST_WORDS = 300
 # Fewer items than this, and a bootstrap interval is too narrow to be trusted.
 _FEW = 30
-_LEFT = "text-align:left"
+# Widgets do not have the notebook's own style of tables.
+_LEFT = "text-align:left;padding:0.1em 1.5em 0.1em 0"
+_NUMBER = "text-align:right;padding:0.1em 1.5em 0.1em 0"
+_CAPTION = "text-align:left;white-space:nowrap;font-weight:bold"
+_TABLE = "border-collapse:collapse;margin:0.5em 0;line-height:1.5"
 
 
 class Annotator:
@@ -332,8 +336,8 @@ class Annotator:
         one, other = self.annotators
         unit = "texts" if self.kind == "text" else "words"
         said = [
-            f"{one} and {other} have both labelled {found.items} texts. The same label have "
-            f"{_percent(found.percent)} of the {unit}."
+            f"{one} and {other} have both labelled {found.items} texts. Their labels are the same "
+            f"for {_percent(found.percent)} of the {unit}."
         ]
         if found.kappa is None:
             said.append(f"Cohen’s kappa has no value: {found.why_no_kappa}.")
@@ -349,16 +353,18 @@ class Annotator:
 
     def _crossed(self, table: pd.DataFrame) -> str:
         one, other = self.annotators
-        head = "".join(f'<th scope="col">{other}: {html.escape(str(c))}</th>' for c in table)
+        head = "".join(
+            f'<th scope="col" style="{_NUMBER}">{other}: {html.escape(str(c))}</th>' for c in table
+        )
         rows = "".join(
             f'<tr><th scope="row" style="{_LEFT}">{one}: {html.escape(str(name))}</th>'
-            + "".join(f"<td>{int(count)}</td>" for count in counts)
+            + "".join(f'<td style="{_NUMBER}">{int(count)}</td>' for count in counts)
             + "</tr>"
             for name, counts in zip(table.index, table.to_numpy(), strict=True)
         )
         caption = f"How often {one}’s label (row) met {other}’s (column)"
         return (
-            f'<table><caption style="{_LEFT};white-space:nowrap">{caption}</caption>'
+            f'<table style="{_TABLE}"><caption style="{_CAPTION}">{caption}</caption>'
             f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -379,7 +385,7 @@ class Annotator:
             rows += "".join(f'<td style="{_LEFT}">{cell}</td>' for cell in cells) + "</tr>"
         caption = f"Where they differ: {len(differing)}"
         return (
-            f'<table><caption style="{_LEFT};white-space:nowrap">{caption}</caption>'
+            f'<table style="{_TABLE}"><caption style="{_CAPTION}">{caption}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -388,13 +394,13 @@ class Annotator:
             f"{name} says {_tell(self.log.labels(name).get(item.id), item)}"
             for name in self.annotators
         )
-        return f"<p>{told}.</p>"
+        return f'<p style="margin:0.4em 0">{told}.</p>'
 
     def _guidelines(self) -> str:
         if not self.guidelines:
             return ""
-        text = html.escape(self.guidelines).replace("\n", "<br>")
-        return f"<details open><summary>Guidelines</summary><p>{text}</p></details>"
+        text = _para(self.guidelines).replace("\n", "<br>")
+        return f"<details open><summary>Guidelines</summary>{text}</details>"
 
     # ── buttons ──────────────────────────────────────────────────────────────────────────
 
@@ -657,7 +663,7 @@ def _percent(score: Score) -> str:
 
 
 def _figure(score: Score) -> str:
-    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]".replace("-", "−")
 
 
 def _status(text: str) -> str:
@@ -666,7 +672,7 @@ def _status(text: str) -> str:
 
 
 def _para(text: str) -> str:
-    return f"<p>{html.escape(text)}</p>"
+    return f'<p style="margin:0.4em 0;line-height:1.5">{html.escape(text)}</p>'
 
 
 def _short(text: str, most: int = 40) -> str:

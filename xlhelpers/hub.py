@@ -121,6 +121,13 @@ _ROLES = (
         "20 languages",
     ),
     Role("student", "mini-distilmbert", "distilbert/distilbert-base-multilingual-cased"),
+    Role(
+        "AfroXLMR",
+        "mini-infoxlm",
+        "Davlan/afro-xlmr-base",
+        note="XLM-R after more text of 17 African languages, Arabic, French and English (Alabi et "
+        "al., 2022, COLING); on the mini side stands the model before any adaptation",
+    ),
 )
 
 ROLES: Mapping[str, Role] = MappingProxyType({role.name: role for role in _ROLES})

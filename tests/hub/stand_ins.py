@@ -28,6 +28,7 @@ XLMR = "FacebookAI/xlm-roberta-base"
 NER = "FacebookAI/xlm-roberta-large-finetuned-conll03-english"
 HALF = "stand-in/half-precision"
 INFOXLM = "microsoft/infoxlm-base"
+AFROXLMR = "Davlan/afro-xlmr-base"
 PICKLED = "stand-in/pickled-only"
 PROPOSED = "stand-in/converted-by-somebody"
 SILENT = "stand-in/discussions-switched-off"
@@ -100,7 +101,12 @@ def shipped(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]
     none), and name BERT's vocabulary in a file of its own. Left out are formats that nothing
     here reads: SentencePiece's, TensorFlow's, Flax's.
     """
-    minis = {MBERT: "mini-mbert", XLMR: "mini-xlmr", INFOXLM: "mini-infoxlm"}
+    minis = {
+        MBERT: "mini-mbert",
+        XLMR: "mini-xlmr",
+        INFOXLM: "mini-infoxlm",
+        AFROXLMR: "mini-infoxlm",
+    }
     sources = {name: MINIS / mini for name, mini in minis.items()}
     places = {name: folder / name for name in minis}
     for name, place in places.items():
@@ -111,6 +117,9 @@ def shipped(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]
         said = json.loads((sources[name] / "tokenizer_config.json").read_text(encoding="utf-8"))
         told = json.dumps(more | {"model_max_length": said["model_max_length"]})
         (places[name] / "tokenizer_config.json").write_text(told, encoding="utf-8")
+    for pair, name in OPUS.items():
+        places[name] = folder / name
+        _as_opus(MINIS / f"mini-marian-{pair.replace('swc', 'sw')}", places[name])
     content = json.loads((places[MBERT] / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = content["model"]["vocab"]
     lines = "".join(f"{entry}\n" for entry in sorted(vocabulary, key=vocabulary.__getitem__))
@@ -118,6 +127,23 @@ def shipped(folder: Path) -> tuple[dict[str, Path], dict[str, list[PullRequest]]
     _pickle(places[INFOXLM])
     proposed = _proposal(folder / "pull-requests" / "1", places[INFOXLM], sources[INFOXLM])
     return places, {INFOXLM: [PullRequest(1, BOT, proposed)]}
+
+
+def _as_opus(mini: Path, place: Path) -> None:
+    """Write a mini translator with the files of OPUS-MT: beams by default, the padding barred."""
+    place.mkdir(parents=True)
+    for file in ("config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"):
+        shutil.copyfile(mini / file, place / file)
+    generation = json.loads((mini / "generation_config.json").read_text(encoding="utf-8"))
+    generation |= {
+        "num_beams": 4,
+        "max_length": 256,
+        "bad_words_ids": [[generation["pad_token_id"]]],
+    }
+    (place / "generation_config.json").write_text(json.dumps(generation), encoding="utf-8")
+    told = {"source_lang": mini.name.split("-")[2], "target_lang": mini.name.split("-")[3]}
+    told |= {"model_max_length": 128}
+    (place / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 def marian_stand_in(

@@ -22,16 +22,17 @@ import stand_ins
 from learner import ROOT, Learner
 from loopback_server import Files, Hub, Resource, Server
 from public_sets import TWEETS, WIKIANN, XNLI
-from stand_ins import INFOXLM, MBERT, XLMR
+from stand_ins import AFROXLMR, INFOXLM, MBERT, OPUS, XLMR
 
 from xlhelpers import assets, claims, datasets, embeddings, settings
 from xlhelpers.commands import kernel_environment, quiet_environment
 from xlhelpers.commands._execute import Execution, execute
-from xlhelpers.datasets import PUBLIC, Labelled, Pairs, Tagged, corpus
+from xlhelpers.datasets import PUBLIC, WIKIPEDIA, Labelled, Pairs, Tagged, corpus
 
 WORDS = 3000
 MODEL = {"config.json", "model.safetensors", "tokenizer.json"}
 MOST_ROWS = 120
+WIKIPEDIA_FILE = f"{WIKIPEDIA.folders['yo']}/train-00000-of-00001.parquet"
 VECTORS = ("en", "de", "es", "fr", "ru", "fi", "zh", "sw")
 PARALLEL = ("en", "de", "es", "fr", "ru", "zh", "ar", "hi", "sw")
 REVIEWS = ("en", "ar", "de", "es", "fr", "hi", "pt")
@@ -114,6 +115,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         XNLI: (PUBLIC["nli"].revision, pairs()),
         TWEETS: (PUBLIC["sentiment"].revision, tweets()),
         WIKIANN: (PUBLIC["ner"].revision, news()),
+        WIKIPEDIA.id: (WIKIPEDIA.revision, articles()),
     }
     with Hub(models, pulls, sets) as running:
         yield running
@@ -174,6 +176,12 @@ def news() -> Files:
                 data.sentences, numbers
             )
     return found
+
+
+def articles() -> Files:
+    """Wikipedia in Yoruba, of the course's Yoruba text; what follows a first line is not read."""
+    texts = [f"{text}\n\nÌpín kejì." for text in datasets.unlabelled("yo")[:2000]]
+    return {WIKIPEDIA_FILE: public_sets.parquet({"text": texts}, None)}
 
 
 def vec(language: str) -> bytes:
@@ -266,3 +274,20 @@ def test_notebook_05_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> N
     assert found.files(f"datasets/{WIKIANN}") == {
         public_sets.wikiann_path(*place) for place in read
     }
+
+
+def test_notebook_06_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> None:
+    found = visit("06_low_resource", hub, tmp_path)
+    assert found.problems() == []
+    assert found.repositories() == {MBERT, XLMR, INFOXLM, AFROXLMR, TWEETS, WIKIPEDIA.id}
+    assert found.files(AFROXLMR) == MODEL
+    assert found.files(f"datasets/{WIKIPEDIA.id}") == {WIKIPEDIA_FILE}
+    assert found.files(f"datasets/{TWEETS}") == {public_sets.tweets_path("de", "train")}
+
+
+def test_notebook_07_runs_on_the_real_models_path(hub: Hub, tmp_path: Path) -> None:
+    few = {"XL_TRAIN_ROWS": "300", "XL_TEST_ROWS": "60"}
+    found = visit("07_translation", hub, tmp_path, **few)
+    assert found.problems() == []
+    assert found.repositories() == {XLMR, INFOXLM, TWEETS, WIKIANN, XNLI, *OPUS.values()}
+    assert {"config.json", "source.spm", "target.spm", "vocab.json"} < found.files(OPUS["en-de"])

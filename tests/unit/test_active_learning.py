@@ -172,15 +172,16 @@ def test_simulation_gives_curves(small: Any, name: str, load: Any) -> None:
     metric = "tag_accuracy" if name == "news" else "accuracy"
     task = transfer.Task(name, load, metric, languages=lambda: ["en"])
     how: dict[str, Any] = {"budgets": (8, 12), "draws": 2, "training": QUICK, "pool": 30}
-    found = al.simulate(small, task, "en", strategies=EVERY, **how)
+    names = EVERY if name == "films" else EVERY[::2]
+    found = al.simulate(small, task, "en", strategies=names, **how)
     table = found.summary()
-    assert len(found) == 5 * 2 * 2 and set(table.shots) == {8, 12}
-    assert set(found.gain("random").strategy) == set(EVERY) - {"random"}
+    assert len(found) == len(names) * 2 * 2 and set(table.shots) == {8, 12}
+    assert set(found.gain("random").strategy) == set(names) - {"random"}
     # All begin with the same rows, so with the same score.
     first = found.where(shots=8).runs
     assert first.groupby("draw").score.nunique().max() == 1
     assert "Curves of the score" in found.plot().alt
-    again = al.simulate(small, task, "en", strategies=EVERY, **how)
+    again = al.simulate(small, task, "en", strategies=names, **how)
     assert again.summary().equals(table)  # from the disk, seconds of training too
 
 

@@ -503,7 +503,7 @@ def test_steps_cover_every_language_and_come_before_what_reads_them() -> None:
     written = ["dictionaries", "grammar", "corpus", "everyday", "text/yo", "lexicon"]
     written += ["text", "pretraining"]
     read = ["models/mini-infoxlm-nli", "translators", "cards/translators"]
-    read += [*(f"transfer/{name}" for name in EXPERIMENTS), "adaptation"]
+    read += [*(f"transfer/{name}" for name in EXPERIMENTS), "transfer/translation", "adaptation"]
     assert names[len(text.SOURCES) :] == [*written, *made, *cards, *read, "datasheet"]
     assert {"en", "de", "es", "fr", "ru", "fi", "zh", "sw"} <= set(text.SOURCES)
 

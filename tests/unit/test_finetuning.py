@@ -202,6 +202,15 @@ def test_a_tagger_learns(tagger: ft.Fitted, tokenizer: Any) -> None:
     assert tagger.metric == "entity_f1" and tagger.best is not None and tagger.best > 0.9
 
 
+def test_tags_are_the_likeliest(tagger: ft.Fitted, tokenizer: Any) -> None:
+    sentences, _ = news(8, seed=2)
+    rows = ft.tag_probabilities(tagger.model, tokenizer, [*sentences, []])
+    assert [row.shape for row in rows] == [(len(s), len(ENTITY_TAGS)) for s in [*sentences, []]]
+    assert all(np.allclose(row.sum(axis=1), 1, atol=1e-5) for row in rows)
+    likeliest = [[ENTITY_TAGS[i] for i in row.argmax(axis=1)] for row in rows]
+    assert likeliest == ft.tag(tagger.model, tokenizer, [*sentences, []])
+
+
 def test_tags_that_are_no_spans_are_chosen_by_accuracy(tokenizer: Any) -> None:
     sentences, tags = news(40)
     pos = [["NOUN" if name != "O" else "X" for name in row] for row in tags]

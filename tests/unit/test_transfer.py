@@ -547,6 +547,30 @@ def test_a_gain_is_paired_by_rows_and_seeds() -> None:
         zero.gain()
 
 
+def test_another_source_is_compared_on_the_same_rows_and_seeds() -> None:
+    # As above: 20 points between seeds, 5 between sources.
+    english = _results([0.5, 0.7, 0.5, 0.7])
+    swahili = _results([0.55, 0.75, 0.55, 0.75], source="sw")
+    table = (english + swahili + _results([0.9] * 4, source="de")).gain_of_source()
+    assert table.source.tolist() == ["sw"]  # German itself is no donor to German
+    assert table.gain[0] == pytest.approx(0.05) and table.low[0] > 0
+    back = (english + swahili).gain_of_source("sw")
+    assert back.gain[0] == pytest.approx(-0.05) and back.high[0] < 0
+    with pytest.raises(TransferError, match="no other source to compare with English"):
+        english.gain_of_source()
+    with pytest.raises(TransferError, match="in German with seed 0 to compare with"):
+        swahili.gain_of_source()
+
+
+def test_models_made_in_several_ways_are_strategies() -> None:
+    zero, made = _results([0.5, 0.6]), _results([0.7, 0.8]).renamed("adapted")
+    table = (zero + made).gain()
+    assert table.strategy.tolist() == ["adapted"] and table.gain[0] == pytest.approx(0.2)
+    full = _results([0.9, 1.0], strategy="supervised", source="de")
+    assert (zero + made + full).gap_closed().closed[0] == pytest.approx(0.5)
+    assert set(made.runs.drop(columns="strategy")) == set(zero.runs.drop(columns="strategy"))
+
+
 def test_labels_needed_reads_the_curve() -> None:
     curve = _results([0.5] * 5, rows=2000)
     for shots, score in ((10, 0.6), (50, 0.7), (100, 0.8)):

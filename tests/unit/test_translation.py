@@ -175,11 +175,13 @@ def test_a_damaged_entry_on_disk_is_asked_again(
 
 def test_a_text_is_cut_into_sentences_or_not(parts: tuple[Any, Any]) -> None:
     text = "The view was good. Is the bed soft?"
-    by_sentence = Translator("en", "de", model=parts)
+    by_sentence = Translator("en", "de", model=parts, by_sentence=True)
     said = quietly(by_sentence, [text, "Is the bed soft?", "The view was good."])
     assert said[0] == f"{said[2]} {said[1]}" and by_sentence.asked == 2
-    whole = Translator("en", "de", model=parts, by_sentence=False)
+    whole = Translator("en", "de", model=parts)  # as the course's own have learned
     assert quietly(whole, [text])[0] != said[0] and whole.asked == 1
+    settings.use("hub")
+    assert Translator("en", "de").by_sentence and not whole.by_sentence
 
 
 # ── bad input ────────────────────────────────────────────────────────────────────────────

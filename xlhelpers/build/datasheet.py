@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,7 @@ from xlhelpers import assets, datasets, embeddings, files, languages, settings
 from xlhelpers.build import cards, corpus, models, scores
 from xlhelpers.build.corpus import sets
 from xlhelpers.build.plans import PLANS
+from xlhelpers.build.translators import PAIRS, name_of
 from xlhelpers.errors import CourseError
 
 _BLOCK = r"(<!-- table: {name} -->\n).*?(<!-- end -->)"
@@ -130,11 +132,31 @@ def _models() -> Iterator[str]:
         yield f"| {plan.name} | {len(plan.languages)} | {means} | {size:,} |"
 
 
+def _translators() -> Iterator[str]:
+    folders = settings.current().data / "models"
+    made = [pair for pair in PAIRS if (folders / name_of(*pair) / "scores.json").is_file()]
+    if not made:
+        yield "None is shipped yet; `python3 course.py build` makes them."
+        return
+    found = {
+        name_of(*pair): json.loads((folders / name_of(*pair) / "scores.json").read_text("utf-8"))
+        for pair in made
+    }
+    kinds = list(next(iter(found.values())))
+    yield f"| model | chrF on {' | '.join(kinds)} | bytes |"
+    yield "|---" * (len(kinds) + 2) + "|"
+    for name, row in found.items():
+        figures = " | ".join(f"{row[kind]['chrF'][0]:.0f}" for kind in kinds)
+        size = sum(file.stat().st_size for file in (folders / name).iterdir())
+        yield f"| {name} | {figures} | {size:,} |"
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "vectors": _vectors,
     "grammar": _grammar,
     "corpus": _corpus,
     "shortcuts": _shortcuts,
     "models": _models,
+    "translators": _translators,
     "dictionaries": _dictionaries,
 }

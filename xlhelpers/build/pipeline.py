@@ -9,7 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from xlhelpers import assets, datasets, languages, settings
-from xlhelpers.build import adaptation, corpus, datasheet, models, text, translators, vectors
+from xlhelpers.build import (
+    adaptation,
+    corpus,
+    datasheet,
+    models,
+    text,
+    translated,
+    translators,
+    vectors,
+)
 from xlhelpers.build.cards import card_step
 from xlhelpers.build.grammar import check
 from xlhelpers.build.inference import NAME as INFERENCE
@@ -126,6 +135,7 @@ def steps() -> dict[str, Callable[[], str]]:
         "translators": translators.translators_step,
         "cards/translators": translators.card_step,
         **{f"transfer/{name}": partial(transfer_step, name) for name in EXPERIMENTS},
+        f"transfer/{translated.NAME}": translated.translated_step,
         "adaptation": adaptation.adaptation_step,
         "datasheet": datasheet.datasheet_step,
     }

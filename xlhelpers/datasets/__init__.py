@@ -9,8 +9,8 @@
 In the `mini` set these are ours (`data/corpus`, `data/dictionaries`); in the `hub` set public
 ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten`
 and `everyday` (24 sentences in 21 languages) are ours in both. Beside these stand four open
-sets of real text (`OPEN_SETS`), the same in both: `nusax`, `sib200`, `universal_dependencies`
-and `uner`.
+sets of real text (`OPEN_SETS`), the same in both: `nusax`, `sib200`, `universal_dependencies`,
+`uner` and `masakhaner`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from xlhelpers.datasets.handwriting import (
 from xlhelpers.datasets.open_sets import (
     OPEN_SETS,
     OpenSet,
+    masakhaner,
     nusax,
     sib200,
     uner,
@@ -70,6 +71,7 @@ __all__ = [
     "lexicon",
     "ner",
     "nli",
+    "masakhaner",
     "nusax",
     "parallel",
     "parse_entities",

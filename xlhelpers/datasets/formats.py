@@ -1,4 +1,4 @@
-"""The two formats that the open sets come in: a CSV table, and CoNLL-U with its kin.
+"""The formats that the open sets come in: a CSV table, CoNLL-U with its kin, word and tag.
 
 Whatever does not fit is refused by line, not repaired: the files are checked against a checksum
 before they are read, so a misfit means that the file is of another format than we thought.
@@ -138,6 +138,38 @@ def parse_iob2(text: str, name: str, tags: Collection[str]) -> list[Sentence]:
     return _sentences(text, name, columns=5, tag_at=2, tags=tags)
 
 
+def parse_word_tag(text: str, name: str, tags: Collection[str]) -> list[Sentence]:
+    """Read words and tags from lines of a word, a blank and a tag; an empty line ends a sentence.
+
+    Such files have no ids and no text: the id is the number of the sentence, from 0, and the
+    text is left empty. Several empty lines are one; the last sentence has one, too.
+
+    Args, Raises:
+        as `parse_conllu`.
+    """
+    found: list[Sentence] = []
+    words: list[str] = []
+    said: list[str] = []
+    for line, (where, content) in enumerate(_lines(text, name), start=1):
+        if content.strip():
+            fields = content.split(" ")
+            if len(fields) != 2:
+                raise DatasetError(f"{where}: {len(fields)} columns, not 2", REPORT)
+            _check_word("", fields[0], fields[1], "", tags, where)
+            words.append(fields[0])
+            said.append(fields[1])
+        elif words:
+            found.append(Sentence(str(len(found)), "", tuple(words), tuple(said), line))
+            words, said = [], []
+    if words:
+        raise DatasetError(
+            f"{name} has no blank line after its last sentence: the file has been cut", REPORT
+        )
+    if not found:
+        raise DatasetError(f"{name} has no sentences", REPORT)
+    return found
+
+
 def sentence_ids(text: str) -> list[str]:
     """Return the sentence ids of a CoNLL-U file, in its order."""
     start = "# sent_id = "
@@ -190,7 +222,7 @@ def _is_span_or_empty(number: str) -> bool:
 
 
 def _check_word(
-    number: str, word: str, tag: str, wanted: int, tags: Collection[str], where: str
+    number: str, word: str, tag: str, wanted: int | str, tags: Collection[str], where: str
 ) -> None:
     if number != str(wanted):
         raise DatasetError(f"{where}: the word has number {number!r}, not {wanted}", REPORT)

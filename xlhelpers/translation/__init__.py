@@ -14,7 +14,13 @@ translations on one side.
 
 from __future__ import annotations
 
-from xlhelpers.translation.approaches import APPROACHES, compare, costs, translate_test
+from xlhelpers.translation.approaches import (
+    APPROACHES,
+    compare,
+    costs,
+    measured_costs,
+    translate_test,
+)
 from xlhelpers.translation.audit import negated, negation_audit, negation_languages
 from xlhelpers.translation.quality import (
     Difference,
@@ -64,6 +70,7 @@ __all__ = [
     "costs",
     "group_folds",
     "group_split",
+    "measured_costs",
     "negated",
     "negation_audit",
     "negation_languages",

@@ -145,7 +145,7 @@ class Translator:
             by_sentence: cut texts into sentences first. OPUS-MT has learned from sentences: of a
                 text of several it often translates the first. The course's own models have
                 learned from texts of up to four, and translate an answer better with its
-                question before it. Left out, what suits either.
+                question before it. Left out, what suits the model set that is on.
             keep: also keep translations on disk, where a later process finds them.
             model: left out, the course's for this pair; else (model, tokenizer), a hub id or a
                 folder with a sequence-to-sequence model.
@@ -168,8 +168,8 @@ class Translator:
         if model is None and settings.current().models == "mini":
             _require_pair(source, target)
         self.beams, self.batch_size, self.ratio = beams, batch_size, float(ratio)
-        ours = model is None and settings.current().models == "mini"
-        self.by_sentence = not ours if by_sentence is None else by_sentence
+        hub_set = settings.current().models == "hub"
+        self.by_sentence = hub_set if by_sentence is None else by_sentence
         self.keep = keep
         self.loads = self.asked = 0
         self.notes = Notes()

@@ -8,8 +8,9 @@ alignment, and that is where errors come in.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from xlhelpers.translation import sentences as cutting
 from xlhelpers.translation.translator import Translates, TranslationError, TranslationWarning
 
 Alignment = list[tuple[int, int]]
-Method = Literal["mutual", "itermax"]
+Method = Literal["mutual", "itermax", "grow"]
 Words = Sequence[str]
 
 # How much a similarity counts in the second round where one side is aligned already, and how
@@ -55,8 +56,11 @@ def align_words(
         tokenizer: the model's own.
         layer: 0 is the embedding layer; left out, two thirds of the way up, as layer 8 of 12 in
             the paper.
-        method: `"mutual"` (the paper's Argmax: few and sure), or `"itermax"`, which looks again
-            among the pieces that are left over (more, and less sure).
+        method: `"mutual"` (the paper's Argmax: few and sure), `"itermax"`, which looks again
+            among the pieces that are left over (more, and less sure), or `"grow"`: the mutual
+            ones, and beside them what is the nearest in one direction (grow-diag: Koehn, Och &
+            Marcu, 2003, NAACL). The last is for words against single characters, where one word
+            has several partners and each other method finds one.
 
     Returns:
         (source word, target word) pairs, sorted.
@@ -82,8 +86,10 @@ def align_sentences(
     Raises:
         TranslationError: as `align_words`, or both sides differ in number.
     """
-    if method not in ("mutual", "itermax"):
-        raise TranslationError(f"there is no method {method!r}", "choose mutual or itermax")
+    if method not in _METHODS:
+        raise TranslationError(
+            f"there is no method {method!r}", f"choose among {', '.join(_METHODS)}"
+        )
     if len(source) != len(target):
         raise TranslationError(
             f"{len(source)} sentences and {len(target)} translations", "give one for each"
@@ -97,7 +103,7 @@ def align_sentences(
         for side in (source, target)
     ]
     for n, (one, own), (other, others) in zip(rows, *sides, strict=True):
-        chosen = _mutual(one @ other.T) if method == "mutual" else _itermax(one @ other.T)
+        chosen = _METHODS[method](one @ other.T)
         found[n] = sorted({(int(own[i]), int(others[j])) for i, j in np.argwhere(chosen)})
     return found
 
@@ -164,6 +170,31 @@ def _itermax(similarity: NDArray[Any]) -> NDArray[np.bool_]:
             break
         chosen = np.logical_or(chosen, new)
     return chosen
+
+
+def _grown(similarity: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (n, m): the mutual ones, and the nearest of either side that touch one of them.
+
+    What touches is beside, above or across a corner, and one of its pieces has no partner yet.
+    """
+    n, m = similarity.shape
+    either = np.zeros((n, m), dtype=bool)
+    either[np.arange(n), similarity.argmax(axis=1)] = True
+    either[similarity.argmax(axis=0), np.arange(m)] = True
+    chosen: NDArray[np.bool_] = _mutual(similarity)
+    added = True
+    while added:
+        added = False
+        for i, j in np.argwhere(either & ~chosen):
+            free = not chosen[i].any() or not chosen[:, j].any()
+            if free and chosen[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].any():
+                chosen[i, j] = added = True
+    return chosen
+
+
+_METHODS: Mapping[str, Callable[[NDArray[Any]], NDArray[np.bool_]]] = MappingProxyType(
+    {"mutual": _mutual, "itermax": _itermax, "grow": _grown}
+)
 
 
 # ── labels ───────────────────────────────────────────────────────────────────────────────
