@@ -70,7 +70,7 @@ def mask_tokens(
 def mlm_loss(logits: Tensor, labels: Tensor) -> Tensor | None:
     """Return the mean cross-entropy over the masked tokens, in nats, or None where there are none.
 
-    The mean over no token would be NaN, and one such batch ruins the weights.
+    The mean over no token would be NaN, and so would every mean of losses that it enters.
 
     Args:
         logits: (..., vocabulary).
