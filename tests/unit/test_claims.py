@@ -355,7 +355,7 @@ def test_a_missing_ledger_names_the_remedy(tmp_path: Path) -> None:
         claims.ledger(tmp_path / "none.toml")
 
 
-UNITS = {"%", "points", "nats", "min", "GB", ""}
+UNITS = {"%", "points", "nats", "min", "s", "ms", "GB", "MB", ""}
 
 
 def test_shipped_ledger_cites_what_it_prints(shipped: claims.Ledger) -> None:
