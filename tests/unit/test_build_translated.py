@@ -70,7 +70,9 @@ def test_what_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.use(threads=2)
     assert len(build.runs()) == len(found)
     table = build.costs()
-    assert list(table.target) == list(build.COSTS_IN) and list(table.ms) == [1.235] * len(build.COSTS_IN)
+    assert list(table.target) == list(build.COSTS_IN) and list(table.ms) == [1.235] * len(
+        build.COSTS_IN
+    )
     assert settings.current().threads == 2
     targets = ("de", "zh", "sw")
     assert asked[:2] == [

@@ -256,7 +256,10 @@ class _Ways:
                 self.learner.trained([here], seed),
             )
             asked = partial(self._together, code)
-            yield self._run(ENSEMBLE, code, seed, [here, there], asked, self._digest(code), models)
+            run = self._run(ENSEMBLE, code, seed, [here, there], asked, self._digest(code), models)
+            # Both were at hand, most likely, from the ways of their own.
+            own = self._run(TRAIN, code, seed, [there])
+            yield replace(run, seconds=own.seconds + self._seconds[code, seed])
 
     def _run(
         self,
