@@ -129,7 +129,8 @@ def point_ranges(
     """
     series = list(dict.fromkeys(name for values in rows.values() for name in values))
     _check_series(len(series))
-    with _canvas(1, 7.2, 1.2 + 0.42 * len(rows), alt, caption) as (axes, out):
+    height = max(0.42, 0.12 * len(series))  # of a row: markers of many series must not touch
+    with _canvas(1, 7.2, 1.2 + height * len(rows), alt, caption) as (axes, out):
         ax = axes[0]
         step = min(0.22, 0.8 / max(len(series), 1))
         for s, name in enumerate(series):
