@@ -7,7 +7,7 @@ between comment markers, invisible when rendered,
     aligned, German reaches <!--=alignment.p1.de-->41 %<!--/-->
 
 which `fill_markers` fills from the records and `check_markers` compares with them. A marker's key
-may be followed by `|interval` (41 % [35, 47]), `|range` (35 to 47 %), `|number` (41) or `|n`.
+may be followed by `:interval` (41 % [35, 47]), `:range` (35 to 47 %), `:number` (41) or `:n`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ _RUN_MEASURES: tuple[dict[str, Any], ...] = (
     {"key": "notebook.memory", "unit": "GB", "digits": 1, "tolerance": 1.0, "what": "peak memory"},
 )
 
-_MARKER = re.compile(r"<!--=([^|>\s]+?)(?:\|(\w+))?-->(.*?)<!--/-->", re.DOTALL)
+# The form stands behind a colon: a vertical bar would end the cell of a Markdown table.
+_MARKER = re.compile(r"<!--=([^:|>\s]+)(?::(\w+))?-->(.*?)<!--/-->", re.DOTALL)
 _MARKER_PART = re.compile(r"<!--(?:=|/)")
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 
@@ -512,7 +513,7 @@ def fill_markers(markdown: str, found: Mapping[str, Record]) -> str:
         entry = found.get(key)
         if entry is None:
             return match.group(0)
-        return f"<!--={key}{f'|{form}' if form else ''}-->{entry.text(form or 'value')}<!--/-->"
+        return f"<!--={key}{f':{form}' if form else ''}-->{entry.text(form or 'value')}<!--/-->"
 
     return _MARKER.sub(replace, markdown)
 
@@ -531,7 +532,7 @@ def check_markers(markdown: str, found: Mapping[str, Record]) -> list[str]:
             problems += _disagreement(found[key], form or "value", text, book.measures[key])
     rest = _MARKER.sub("", markdown)
     if _MARKER_PART.search(rest):
-        problems.append("a marker is not closed, or closed twice")
+        problems.append("a marker is not closed, is closed twice, or has a vertical bar in it")
     return problems
 
 

@@ -254,10 +254,10 @@ FOUND = {
 
 
 def test_fill_markers() -> None:
-    text = f"a <!--={KEY}-->?<!--/--> b <!--={KEY}|interval--><!--/--> c <!--=x.y-->9<!--/-->"
+    text = f"a <!--={KEY}-->?<!--/--> b <!--={KEY}:interval--><!--/--> c <!--=x.y-->9<!--/-->"
     filled = claims.fill_markers(text, FOUND)
     assert filled == (
-        f"a <!--={KEY}-->41 %<!--/--> b <!--={KEY}|interval-->41 % [35, 47]<!--/--> "
+        f"a <!--={KEY}-->41 %<!--/--> b <!--={KEY}:interval-->41 % [35, 47]<!--/--> "
         "c <!--=x.y-->9<!--/-->"
     )
     assert claims.fill_markers(filled, FOUND) == filled
@@ -269,8 +269,8 @@ def test_fill_markers() -> None:
     [
         f"<!--={KEY}-->41 %<!--/-->",
         f"<!--={KEY}-->43 %<!--/-->",
-        f"<!--={KEY}|interval-->40 % [36, 46]<!--/-->",
-        f"<!--={KEY}|n-->312<!--/-->",
+        f"<!--={KEY}:interval-->40 % [36, 46]<!--/-->",
+        f"<!--={KEY}:n-->312<!--/-->",
         "<!--=alignment.hub-->137<!--/-->",
         "no marker at all, and an ordinary <!-- comment -->",
     ],
@@ -285,12 +285,14 @@ def test_markers_that_agree(text: str) -> None:
         (f"<!--={KEY}-->46 %<!--/-->", "the text says '46 %'"),
         (f"<!--={KEY}-->41<!--/-->", "the text says '41'"),
         (f"<!--={KEY}-->41 points<!--/-->", "41 points"),
-        (f"<!--={KEY}|interval-->41 % [35, 55]<!--/-->", "[35, 55]"),
-        (f"<!--={KEY}|n-->311<!--/-->", "311"),
-        (f"<!--={KEY}|odd-->311<!--/-->", "cannot be written as 'odd'"),
+        (f"<!--={KEY}:interval-->41 % [35, 55]<!--/-->", "[35, 55]"),
+        (f"<!--={KEY}:n-->311<!--/-->", "311"),
+        (f"<!--={KEY}:odd-->311<!--/-->", "cannot be written as 'odd'"),
         ("<!--=alignment.hub-->139<!--/-->", "139"),
         ("<!--=alignment.hubs-->137<!--/-->", "names no measure"),
         (f"<!--={KEY}-->41 %", "not closed"),
+        # It would end the cell of a table.
+        (f"<!--={KEY}|interval-->41 % [35, 47]<!--/-->", "not closed"),
         ("41 %<!--/-->", "not closed"),
     ],
 )
