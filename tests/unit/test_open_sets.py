@@ -594,6 +594,9 @@ def test_real_rows_in_training_and_in_test(real: None) -> None:
 
 
 def test_real_masakhaner_has_the_rows_that_its_authors_count(real: None) -> None:
+    # A set of its own: the folder may hold the others without it.
+    if not any(Path(part, "masakhaner").is_dir() for part in COPIES.split(os.pathsep)):
+        pytest.skip("no masakhaner/: download the files that data/manifest.toml names")
     # Table of the repository: Yoruba has one training row more there than in the file.
     sizes = {"yo": (6876, 983, 1964), "sw": (6593, 942, 1883), "ha": (5716, 816, 1633)}
     for code, wanted in sizes.items():
