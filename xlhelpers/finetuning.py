@@ -4,6 +4,9 @@ A pretrained encoder with a new head learns a task from labelled examples (Devli
 2019, NAACL): a class for a text or for a pair of texts, or a tag for each word. What has to
 be right around the training loop is here: the names of the classes travel with the model,
 every word gets a tag, a seed decides the result, and what cannot be learned from is refused.
+
+The same call trains in several processes, on one machine or many, when `torchrun` or
+`accelerate launch` starts the program; `xlhelpers.train` is one that they can start.
 """
 
 from __future__ import annotations
@@ -13,10 +16,9 @@ import math
 import operator
 import random
 import sys
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ import regex
 import torch
 from numpy.typing import NDArray
 
-from xlhelpers import hub, settings
+from xlhelpers import _processes, files, hub, settings
 from xlhelpers.alignment.evaluation import Score, bootstrap
 from xlhelpers.encoding import TruncationWarning, token_limit
 from xlhelpers.errors import CourseError
@@ -55,7 +57,7 @@ RATE_WIDE, RATE_SMALL = 2e-5, 5e-4
 
 # SentencePiece's sign for a blank, and how words begin that are written without one.
 _BLANK = "▁"
-_TOGETHER = regex.compile(
+TOGETHER = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uff65]"
 )
 
@@ -150,6 +152,10 @@ def train_classifier(
     of similar length. A head that `hub.model` made anew is drawn again from `seed`, so that
     the seed alone decides the result on a given machine with a given number of threads.
 
+    Started by `torchrun` or `accelerate launch`, all processes train one model: each learns from
+    its part of every batch, and each returns the same weights. Write them in one, where
+    `settings.is_first_process()`.
+
     Args:
         model: with a classification head of k outputs:
             `hub.model("XLM-R", "classification", new_head=True, num_labels=3)`.
@@ -163,7 +169,7 @@ def train_classifier(
             epoch is kept.
         epochs: passes over the texts.
         learning_rate: the highest; left out, 5e-4, or 2e-5 for models of 512 units or more.
-        batch_size: texts a step.
+        batch_size: texts a step, of all processes together.
         seed: left out, that of the settings. The process's own random state stays as it was.
         frozen: how many of the lowest layers stay as they are, and the embeddings with them; 0
             is the embeddings alone, None trains all. Words that the texts do not have, such as
@@ -401,7 +407,7 @@ def tag_probabilities(
 def _tag_probabilities(
     model: Any,
     tokenizer: Any,
-    windows: Sequence[_Window],
+    windows: Sequence[WordWindow],
     lengths: Sequence[int],
     batch_size: int,
 ) -> list[Floats]:
@@ -412,12 +418,11 @@ def _tag_probabilities(
     for rows, logits in _forward(model, tokenizer, features, batch_size):
         probabilities = logits.softmax(-1).cpu().numpy()
         for row, pieces in zip(rows, probabilities, strict=True):
-            window = windows[row]
-            found[window.sentence][window.words] = pieces[window.firsts]
+            windows[row].put(pieces, found)
     return found
 
 
-def _tag_features(windows: Sequence[_Window], gold: Sequence[Counts]) -> list[dict[str, Any]]:
+def _tag_features(windows: Sequence[WordWindow], gold: Sequence[Counts]) -> list[dict[str, Any]]:
     features = []
     for window in windows:
         labels = np.full(len(window.ids), IGNORED)
@@ -427,13 +432,13 @@ def _tag_features(windows: Sequence[_Window], gold: Sequence[Counts]) -> list[di
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class WordWindow:
     """A run of words of one sentence that the model can read at once.
 
     Attributes:
         sentence: its number.
-        words: numbers of the words.
-        firsts: for each word, where its first piece stands in `ids`.
+        words: numbers of the words that are tagged here; `ids` may have others around them.
+        firsts: for each of these, where its first piece stands in `ids`.
         ids: token ids, special ones included.
     """
 
@@ -442,21 +447,61 @@ class _Window:
     firsts: list[int]
     ids: list[int]
 
+    def put(self, pieces: Floats, found: Sequence[Floats]) -> None:
+        """Put what a model says of the pieces of `ids`, (t, k), where the words have their rows.
 
-def _windows(model: Any, tokenizer: Any, sentences: Sequence[Words]) -> list[_Window]:
-    """Cut sentences into windows, between words; nearly always one window a sentence."""
+        Args:
+            found: (words, k) a sentence.
+        """
+        found[self.sentence][self.words] = pieces[self.firsts]
+
+
+def word_windows(
+    tokenizer: Any, sentences: Sequence[Words], limit: int, shared: int = 0
+) -> tuple[list[WordWindow], list[int]]:
+    """Cut sentences into windows, between words; nearly always one window a sentence.
+
+    Args:
+        sentences: n lists of words, as `tag` takes them.
+        limit: tokens of a window, special ones included.
+        shared: pieces that neighbouring windows have in common, as far as whole words allow:
+            half of them are context of either side's last words.
+
+    Returns:
+        the windows, in the order of the sentences; the pieces of each sentence.
+
+    Raises:
+        FineTuningError: a word is no string, the tokenizer is not a fast one, or `limit` leaves
+            no room for what is shared.
+    """
     prefix, suffix = _frame(tokenizer)
-    room = _limit(model, tokenizer) - len(prefix) - len(suffix)
-    windows: list[_Window] = []
+    room = limit - len(prefix) - len(suffix)
+    if not 0 <= shared < room:
+        raise FineTuningError(
+            f"windows of {limit} tokens cannot share {shared} pieces",
+            f"share {max(room - 1, 0)} at most, or use longer windows",
+        )
+    windows: list[WordWindow] = []
     lengths = []
     for number, words in enumerate(_pieces(tokenizer, sentences)):
         lengths.append(sum(map(len, words)))
-        for first, last in _runs([min(len(word), room) for word in words], room):
+        runs = _runs([min(len(word), room) for word in words], room, shared // 2)
+        for first, kept, cut, last in runs:
             ids, firsts = list(prefix), []
             for word in words[first:last]:
                 firsts.append(len(ids))
                 ids += word[:room]
-            windows.append(_Window(number, list(range(first, last)), firsts, ids + suffix))
+            own = firsts[kept - first : cut - first]
+            windows.append(WordWindow(number, list(range(kept, cut)), own, ids + suffix))
+    return windows, lengths
+
+
+def _windows(model: Any, tokenizer: Any, sentences: Sequence[Words]) -> list[WordWindow]:
+    """Return windows without anything shared, and say so where a sentence has several."""
+    limit = _limit(model, tokenizer)
+    windows, lengths = word_windows(tokenizer, sentences, limit)
+    prefix, suffix = _frame(tokenizer)
+    room = limit - len(prefix) - len(suffix)
     long = sum(length > room for length in lengths)
     if long:
         _say_long(
@@ -467,16 +512,32 @@ def _windows(model: Any, tokenizer: Any, sentences: Sequence[Words]) -> list[_Wi
     return windows
 
 
-def _runs(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, beyond the last) of runs of words whose lengths sum to `room` at most."""
-    first = used = 0
-    for i, length in enumerate(lengths):
-        if used + length > room:
-            yield first, i
-            first, used = i, 0
-        used += length
-    if len(lengths) > first:
-        yield first, len(lengths)
+def _runs(
+    lengths: Sequence[int], room: int, context: int = 0
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield runs of words whose lengths, none above `room`, sum to `room` at most.
+
+    A run is (first, kept, cut, last): it reads words first … last - 1 and answers for kept …
+    cut - 1, which have `context` pieces beside them where neighbours are that short.
+    """
+    first = kept = 0
+    while kept < len(lengths):
+        last, used = first, 0
+        while last < len(lengths) and used + lengths[last] <= room:
+            used += lengths[last]
+            last += 1
+        cut, beyond = last, 0
+        if last < len(lengths):
+            while cut - 1 > kept and beyond + lengths[cut - 1] <= context:
+                cut -= 1
+                beyond += lengths[cut]
+        yield first, kept, cut, last
+        first, kept, before = cut, cut, 0
+        # The next word has to fit beside its context, or nothing would be gained.
+        most = min(context, room - lengths[cut]) if cut < len(lengths) else 0
+        while first > 0 and before + lengths[first - 1] <= most:
+            first -= 1
+            before += lengths[first]
 
 
 def pieces_of_words(
@@ -524,7 +585,7 @@ def _pieces(tokenizer: Any, sentences: Sequence[Words]) -> list[list[list[int]]]
         for token, word in zip(ids, encoded.word_ids(number), strict=True):
             pieces[word].append(token)
         for place, word in enumerate(words[1:], start=1):
-            if len(pieces[place]) > 1 and pieces[place][0] == blank and _TOGETHER.match(word):
+            if len(pieces[place]) > 1 and pieces[place][0] == blank and TOGETHER.match(word):
                 del pieces[place][0]
         # Control characters and blanks leave nothing behind; the word still has its place.
         found.append([word or [tokenizer.unk_token_id] for word in pieces])
@@ -540,7 +601,7 @@ def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _tagger_scorer(
-    tokenizer: Any, windows: Sequence[_Window], gold: Sequence[Counts], names: Sequence[str]
+    tokenizer: Any, windows: Sequence[WordWindow], gold: Sequence[Counts], names: Sequence[str]
 ) -> Scorer:
     """Return what measures a tagger on a development set."""
     right = np.concatenate(gold)
@@ -684,21 +745,23 @@ def _train(
 ) -> Fitted:
     settings.apply_threads()
     started = time.perf_counter()
-    # The folder holds the best checkpoint while training runs. Windows cannot remove a file
-    # that is still mapped into memory; its own cleaning of temporary files does it then.
+    # The folder holds the best checkpoint while training runs.
     with (
-        tempfile.TemporaryDirectory(prefix="xl-", ignore_cleanup_errors=True) as folder,
+        files.scratch() as folder,
         own_randomness(),
         freezing(model, plan.frozen),
         hub.quiet(),
     ):
-        trainer = _trainer(model, tokenizer, features, plan, scorer, metric, folder)
+        trainer = _trainer(model, tokenizer, features, plan, scorer, metric, str(folder))
         bar = _bar(progress)
         trainer.add_callback(bar)
         try:
             trainer.train()
         finally:
             bar.close()
+        if (together := _processes.of_training(trainer.args)) is not None:
+            # The best checkpoint was written, and loaded again, by the first process only.
+            together.copy_first(model)
     model.eval()
     model.zero_grad(set_to_none=True)
     model.xl_untrained = ()
@@ -728,12 +791,34 @@ def _trainer(
     folder: str,
 ) -> Any:
     import transformers
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    arguments = _arguments(plan, len(features), scorer is not None, metric, folder)
+    together = _processes.of_training(arguments)
+    collate = collator(tokenizer, features)
 
     class Course(transformers.Trainer):
         """A `Trainer` that stops at a loss of NaN and measures as we do afterwards."""
 
+        def get_train_dataloader(self) -> Any:
+            if together is None:
+                return super().get_train_dataloader()
+            # The order that `Trainer` draws for one process.
+            key = tokenizer.model_input_names[0]
+            rows: Any = features
+            order = LengthGroupedSampler(plan.batch_size, rows, model_input_name=key)
+            return together.loader(features, order, plan.batch_size, collate, IGNORED)
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+            if together is None:
+                return super().compute_loss(model, inputs, *args, **options)
+            weight = together.weight(inputs.pop(_processes.COUNTED))
+            return weight * super().compute_loss(model, inputs, *args, **options)
+
         def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
             loss = super().training_step(*args, **options)
+            if together is not None:
+                loss = together.mean(loss)  # so that all processes stop where one has to
             if not torch.isfinite(loss):
                 _refuse_loss(float(loss), self.state.global_step + 1)
             return loss
@@ -743,6 +828,9 @@ def _trainer(
             # where we score words and whole sentences.
             assert scorer is not None
             found = scorer(self.model, 2 * plan.batch_size)
+            if together is not None:
+                # Other hardware may differ in the last digit, and all have to choose one epoch.
+                found = dict(zip(found, together.of_first(list(found.values())), strict=True))
             metrics = {f"eval_{name}": value for name, value in found.items()}
             self.log(metrics)
             self.control = self.callback_handler.on_evaluate(
@@ -752,14 +840,20 @@ def _trainer(
 
     trainer = Course(
         model=model,
-        args=_arguments(plan, len(features), scorer is not None, metric, folder),
-        data_collator=collator(tokenizer, features),
+        args=arguments,
+        data_collator=collate,
         train_dataset=features,
         # Never read: `evaluate` above has its own. Trainer wants one before it evaluates.
         eval_dataset=features if scorer is not None else None,
         processing_class=tokenizer,
     )
     trainer.remove_callback(transformers.PrinterCallback)
+    if together is not None:
+        # `Trainer` would scale the loss by the labels of all processes; so does `compute_loss`.
+        trainer.model_accepts_loss_kwargs = False
+        if not together.is_first:
+            # From one seed all would drop the same units, each for other rows.
+            torch.manual_seed(plan.seed + together.rank)
     return trainer
 
 
@@ -838,7 +932,7 @@ def _bar(progress: bool) -> Any:
                 total=state.max_steps,
                 desc="training",
                 unit="step",
-                disable=None if progress else True,
+                disable=None if progress and settings.is_first_process() else True,
             )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -899,22 +993,33 @@ def _limit(model: Any, tokenizer: Any) -> int:
 def _forward(
     model: Any, tokenizer: Any, features: Features, batch_size: int
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Yield row numbers and their logits in batches of similar length, longest first.
+    """Yield row numbers and their logits in batches of similar length, longest first."""
+    if batch_size < 1:
+        raise FineTuningError(f"batch_size is {batch_size!r}", "choose a whole number from 1")
+    order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return forward(model, tokenizer, features, batches)
+
+
+def forward(
+    model: Any, tokenizer: Any, features: Features, batches: Iterable[Sequence[int]]
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Yield the row numbers of each batch and their logits, (b, k) or (b, t, k) float32.
+
+    Args:
+        features: what the model reads, one dictionary a row, not padded.
+        batches: numbers of the rows that are computed together.
 
     Raises:
         FineTuningError: the logits are not finite.
     """
-    if batch_size < 1:
-        raise FineTuningError(f"batch_size is {batch_size!r}", "choose a whole number from 1")
     from transformers import DataCollatorWithPadding
 
     collate: Any = DataCollatorWithPadding(tokenizer)
-    order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
     was_training = model.training
     model.eval()
     try:
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in map(list, batches):
             batch = collate([dict(features[i]) for i in rows]).to(model.device)
             with torch.inference_mode():
                 logits = model(**batch).logits.float()

@@ -30,10 +30,7 @@ NOTHING = "\u200b"  # a zero-width space: the tokenizer drops it
 words_known = [*GOOD, *BAD, *FILL, *PEOPLE, *PLACES, "Smith", "play", "##ing", "##s", "."]
 
 
-@pytest.fixture(autouse=True)
-def one_thread(own_settings: None) -> None:
-    """Models this small are slowed down by a second thread, and more so on a busy machine."""
-    settings.use(threads=1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +110,8 @@ def news(n: int, seed: int = 0) -> tuple[list[list[str]], list[list[str]]]:
     return sentences, tags
 
 
-FAST: dict[str, Any] = {"epochs": 6, "learning_rate": 5e-3, "batch_size": 16, "seed": 3}
+# With fewer, or longer, steps two models of five had learned nothing: it hung on the start.
+FAST: dict[str, Any] = {"epochs": 12, "learning_rate": 2e-3, "batch_size": 8, "seed": 3}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +159,7 @@ def test_names_survive_saving(fitted: ft.Fitted, tokenizer: Any, tmp_path: Path)
 
 def test_names_fix_the_order_of_the_outputs(tokenizer: Any) -> None:
     names = ["so-so", "good", "bad"]
-    texts, labels = reviews(120)
+    texts, labels = reviews(240)
     with pytest.warns(UserWarning, match="no example of so-so"):
         one = ft.train_classifier(bert(tokenizer, 3), tokenizer, texts, labels, names=names, **FAST)
     assert list(one.model.config.id2label.values()) == names
@@ -228,20 +226,21 @@ def test_tags_that_are_no_spans_are_chosen_by_accuracy(tokenizer: Any) -> None:
 
 
 def test_history_draws_a_learning_curve(fitted: ft.Fitted) -> None:
-    steps = 6 * math.ceil(160 / 16)
+    steps, highest = FAST["epochs"] * math.ceil(160 / FAST["batch_size"]), FAST["learning_rate"]
     training = [row for row in fitted.history if "loss" in row]
     dev = [row for row in fitted.history if "dev_loss" in row]
-    assert [row["epoch"] for row in dev] == [1, 2, 3, 4, 5, 6]
+    assert [row["epoch"] for row in dev] == list(range(1, FAST["epochs"] + 1))
     assert set(dev[0]) == {"epoch", "step", "dev_loss", "dev_accuracy", "dev_macro_f1"}
     assert training[-1]["step"] == dev[-1]["step"] == steps
     assert len(training) + len(dev) == len(fitted.history) and len(training) >= 30
     rates = [row["learning_rate"] for row in training]
     top = int(np.argmax(rates))
-    assert 0 < top < 10 and max(rates) == pytest.approx(5e-3) and rates[-1] < 5e-4
+    assert top > 0 and training[top]["step"] < steps / 5
+    assert max(rates) == pytest.approx(highest, rel=0.1) and rates[-1] < highest / 10
     assert training[0]["loss"] == pytest.approx(math.log(2), abs=0.15)
     frame = fitted.frame()
     assert frame["step"].is_monotonic_increasing and frame["step"].is_unique
-    assert frame["dev_macro_f1"].notna().sum() == 6
+    assert frame["dev_macro_f1"].notna().sum() == FAST["epochs"]
 
 
 def test_the_best_epoch_comes_back_to_a_classifier(fitted: ft.Fitted, tokenizer: Any) -> None:
@@ -306,7 +305,7 @@ def test_no_file_is_left_behind(
     monkeypatch.setattr(ft, "_arguments", noting)
     options = {**FAST, "epochs": 2}
     ft.train_classifier(bert(tokenizer, 2), tokenizer, *reviews(32), dev=reviews(8), **options)
-    assert len(seen) == 1 and Path(seen[0]).parent == tmp_path / "temporary"
+    assert len(seen) == 1 and tmp_path / "temporary" in Path(seen[0]).parents
     assert os.listdir(tmp_path / "temporary") == [] and os.listdir(tmp_path / "here") == []
 
 
@@ -329,7 +328,7 @@ def test_a_bar_where_somebody_watches(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     ft.train_classifier(bert(tokenizer, 2), tokenizer, *reviews(32), dev=reviews(8), **FAST)
     shown = capsys.readouterr().err
-    assert "training: 100%" in shown and "12/12" in shown and "dev macro_f1" in shown
+    assert "training: 100%" in shown and "48/48" in shown and "dev macro_f1" in shown
     ft.train_classifier(bert(tokenizer, 2), tokenizer, *reviews(32), progress=False, **FAST)
     assert capsys.readouterr().err == ""
 
@@ -384,8 +383,10 @@ def test_a_trained_head_is_not_drawn_again(fitted: ft.Fitted, tokenizer: Any) ->
     more = ft.train_classifier(
         fitted.model, tokenizer, *reviews(32), **{**FAST, "epochs": 1, "learning_rate": 1e-6}
     )
-    assert more.history[0]["loss"] < 0.3
-    assert torch.allclose(more.model.classifier.weight, fitted.model.classifier.weight, atol=1e-4)
+    # The best checkpoint may be right everywhere and still unsure, so its loss tells little.
+    before = fitted.model.state_dict()
+    for name, weight in more.model.state_dict().items():
+        assert torch.allclose(weight, before[name], atol=1e-4), name
 
 
 def test_the_model_given_stays_as_it_was(tokenizer: Any) -> None:
@@ -783,7 +784,9 @@ def test_accuracy_and_macro_f1_by_hand() -> None:
     found = ft.macro_f1(GOLD, SAID)
     assert found.value == pytest.approx(sum(f1.values()) / 3)
     assert 0 <= found.low < found.value < found.high <= 1
-    assert ft.macro_f1(GOLD, SAID) == found and ft.macro_f1(GOLD, SAID, seed=1) != found
+    assert ft.macro_f1(GOLD, SAID) == found
+    # So few rows have few different resamples: one other seed may give the same ends.
+    assert any(ft.macro_f1(GOLD, SAID, seed=seed) != found for seed in range(1, 9))
 
 
 def test_macro_f1_is_that_of_scikit_learn() -> None:
