@@ -26,6 +26,7 @@ from xlhelpers.build.grammar import (
     read,
     realise,
 )
+from xlhelpers.build.grammar.__main__ import main
 from xlhelpers.build.grammar.sampling import plausible
 from xlhelpers.build.grammar.tokens import spans
 
@@ -507,6 +508,13 @@ def test_a_fault_is_named(changed: Change, old: str, new: str, where: str, probl
     assert all(fault.where.startswith("en.toml") and fault.remedy for fault in found)
 
 
+def test_an_untagged_word_is_named_once_whatever_its_capitals(changed: Change) -> None:
+    grammar = changed('visited = "{p} visited {l}."', 'visited = ["Seen/VERB: {p}, of {l}."]')
+    found = problems(changed('of = "ADP"\n', ""))
+    assert found.count("has no part of speech") == 1 and "'of' has no part" in found
+    assert "has no part of speech" not in problems(grammar)
+
+
 def test_decomposed_letters_are_a_fault(changed: Change) -> None:
     form = unicodedata.normalize("NFD", "tiède")
     assert "NFC" in problems(changed('bad = "bad"', f'bad = "{form}"'))
@@ -598,11 +606,31 @@ def test_the_command_line(grammar_folder: Path, changed: Change) -> None:
     assert "Remedy: write it into grammar/" in missing.stderr
 
 
+def test_a_second_language_beside_and_tags_to_fill_in(
+    grammar_folder: Path, changed: Change, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def run(*arguments: str) -> tuple[int, str]:
+        return main(arguments), capsys.readouterr().out
+
+    monkeypatch.setenv("XL_DATA", str(grammar_folder.parent))
+    settings.reset()
+    show = ("show", "fr", "visited", "--n", "2", "--seed", "1")
+    (_, alone), (_, both) = run(*show), run(*show, "--beside", "en")
+    lines = both.splitlines()
+    assert [line for line in lines if " visited " not in line] == alone.splitlines()
+    assert sum(" visited " in line and line.startswith("    ") for line in lines) == 2
+    assert run("tags", "en") == (0, "")
+    changed('visited = "VERB"\n', "")
+    assert run("tags", "en") == (1, 'visited = ""  # [news] visited, variant 1\n')
+
+
 # ── the files of the course ──────────────────────────────────────────────────────────────
 
 CODES = sorted(file.stem for file in (settings.current().data / "grammar").glob("??.toml"))
 
 
+@pytest.mark.pinned("a sample of what the file says; the corpus was written from these templates")
 @pytest.mark.parametrize("code", CODES)
 def test_the_file_of_the_course_has_no_fault(code: str) -> None:
     assert problems(read(code)) == ""

@@ -4,7 +4,8 @@
 `data/grammar/README.md`. Authors check a file with
 
     python -m xlhelpers.build.grammar check de
-    python -m xlhelpers.build.grammar show de review.plain --n 5
+    python -m xlhelpers.build.grammar show de review.plain --n 5 --beside en
+    python -m xlhelpers.build.grammar tags de
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
-"""`python -m xlhelpers.build.grammar check|show CODE …`, for authors of grammar files."""
+"""`python -m xlhelpers.build.grammar check|show|tags CODE …`, for authors of grammar files."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from xlhelpers.build.grammar import check, load_world, read, realise
+from xlhelpers.build.grammar.check import untagged
 from xlhelpers.build.grammar.language import Fault, Grammar
 from xlhelpers.build.grammar.sampling import plausible
 from xlhelpers.build.grammar.world import GrammarError, folder
@@ -17,8 +20,18 @@ from xlhelpers.errors import CourseError
 _SHOWN = 200
 
 
-def show(grammar: Grammar, template: str, n: int = 5, seed: int | None = None) -> Iterator[str]:
+def show(
+    grammar: Grammar,
+    template: str,
+    n: int = 5,
+    seed: int | None = None,
+    beside: Grammar | None = None,
+) -> Iterator[str]:
     """Yield n random sentences of a template; in the news with entities and tags.
+
+    Args:
+        seed: repeats what was shown.
+        beside: a second language that says the same below each, in its first wording.
 
     Raises:
         GrammarError: no such template, or a form is missing.
@@ -30,6 +43,8 @@ def show(grammar: Grammar, template: str, n: int = 5, seed: int | None = None) -
         meaning = plausible(grammar.world, grammar.world.templates[template], rng)
         sentence = realise(meaning, grammar, rng, writer=rng.choice("mf"))
         yield sentence.text
+        if beside is not None:
+            yield f"    {realise(meaning, beside).text}"
         if sentence.upos:
             rows = zip(sentence.tokens, sentence.upos, sentence.entities, strict=True)
             tagged = (f"{t}/{u}" + ("" if e == "O" else f"[{e}]") for t, u, e in rows)
@@ -60,12 +75,22 @@ def _few(faults: Sequence[Fault]) -> Iterator[str]:
         yield f"… and {len(rest) - _SHOWN} more"
 
 
-def _show(code: str, templates: Sequence[str], n: int, seed: int | None) -> int:
+def _tags(code: str) -> int:
+    """Print the words that [tags] lacks as rows to be filled; exit status 1 where there are any."""
+    missing = untagged(read(code, load_world()))
+    for word, where in sorted(missing.items()):
+        key = word if re.fullmatch("[a-z0-9_-]+", word) else json.dumps(word, ensure_ascii=False)
+        print(f'{key} = ""  # {where}')
+    return 1 if missing else 0
+
+
+def _show(code: str, templates: Sequence[str], n: int, seed: int | None, beside: str | None) -> int:
     grammar = read(code, load_world())
+    other = read(beside, grammar.world) if beside else None
     for name in _templates(grammar, templates):
         print(f"── {name}")
         try:
-            for line in show(grammar, name, n, seed):
+            for line in show(grammar, name, n, seed, other):
                 print(line)
         except GrammarError as error:
             print(f"   {error.problem} ({error.remedy})")
@@ -92,10 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     showing.add_argument("templates", nargs="*", help="review.plain, plain or review")
     showing.add_argument("--n", type=int, default=3, help="sentences a template")
     showing.add_argument("--seed", type=int, help="repeat what you saw")
+    showing.add_argument("--beside", metavar="CODE", help="say the same in a second language")
+    tagging = commands.add_parser("tags", help="print the words that have no part of speech")
+    tagging.add_argument("code")
     given = parser.parse_args(argv)
     if given.command == "check":
         return _check(given.codes)
-    return _show(given.code, given.templates, given.n, given.seed)
+    if given.command == "tags":
+        return _tags(given.code)
+    return _show(given.code, given.templates, given.n, given.seed, given.beside)
 
 
 if __name__ == "__main__":

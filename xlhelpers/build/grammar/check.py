@@ -49,6 +49,19 @@ def check(grammar: Grammar, world: World | None = None) -> list[Fault]:
     """
     world = grammar.world if world is None else world
     rows = [*grammar.faults, *_forms(grammar, world), *_twins(grammar), *_characters(grammar)]
+    said, unresolved = _say_all(grammar, world)
+    found = [*said.faults, *_untagged(said.untagged, grammar)]
+    faults = [*rows, *_grouped(unresolved), *_grouped(found), *_unused(grammar, said)]
+    return sorted(dict.fromkeys(faults), key=lambda fault: fault.note)
+
+
+def untagged(grammar: Grammar) -> dict[str, str]:
+    """Return the words of the news that lack a part of speech, and where each stands first."""
+    return _say_all(grammar, grammar.world)[0].untagged
+
+
+def _say_all(grammar: Grammar, world: World) -> tuple[_Said, list[Fault]]:
+    """Say every template whose references resolve; return that, and the faults of the others."""
     said = _Said(grammar)
     unresolved: list[Fault] = []
     for name in grammar.templates:
@@ -57,8 +70,16 @@ def check(grammar: Grammar, world: World | None = None) -> list[Fault]:
         unresolved += found
         if not found:
             said.template(template, world)
-    faults = [*rows, *_grouped(unresolved), *_grouped(said.faults), *_unused(grammar, said)]
-    return sorted(dict.fromkeys(faults), key=lambda fault: fault.note)
+    return said, unresolved
+
+
+def _untagged(words: dict[str, str], grammar: Grammar) -> Iterator[Fault]:
+    for word, where in words.items():
+        yield Fault(
+            f"{grammar.file} [tags]",
+            f"{word!r} has no part of speech; it stands in {where}",
+            "add it to [tags], or mark it in the template: word/TAG",
+        )
 
 
 def _grouped(faults: list[Fault]) -> Iterator[Fault]:
@@ -289,6 +310,7 @@ class _Said:
     faults: list[Fault] = field(default_factory=list)
     texts: dict[str, tuple[Meaning, str]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    untagged: dict[str, str] = field(default_factory=dict)
 
     def template(self, template: Template, world: World) -> None:
         rng = random.Random(template.name)
@@ -320,8 +342,10 @@ class _Said:
         for problem, remedy in look(sentence, self.grammar):
             self._add(where, problem, remedy)
         for token, tag in zip(sentence.tokens, sentence.upos, strict=False):
-            if tag == "_":
-                self._untagged(token, where)
+            if tag == "_":  # [tags] knows no capitals
+                self.untagged.setdefault(
+                    token.lower(), where.removeprefix(self.grammar.file).strip()
+                )
         self._compare(meaning, sentence.text, where)
 
     def _add(self, where: str, problem: str, remedy: str) -> None:
@@ -330,18 +354,6 @@ class _Said:
         self.counts[key] += 1
         if self.counts[key] <= _EXAMPLES:
             self.faults.append(Fault(where, problem, remedy))
-
-    def _untagged(self, token: str, where: str) -> None:
-        self.counts[f"untagged {token}"] += 1
-        if self.counts[f"untagged {token}"] == 1:
-            at = where.removeprefix(self.grammar.file).strip()
-            self.faults.append(
-                Fault(
-                    f"{self.grammar.file} [tags]",
-                    f"{token!r} has no part of speech; it stands in {at}",
-                    "add it to [tags], or mark it in the template: word/TAG",
-                )
-            )
 
     def _compare(self, meaning: Meaning, text: str, where: str) -> None:
         """Two meanings may not be one sentence; what is reviewed need not be said in it."""
