@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from xlhelpers import assets, settings
+from xlhelpers import assets, languages, settings
 from xlhelpers.build import datasheet, pipeline, text, vectors
 from xlhelpers.build.plans import PLANS
 from xlhelpers.build.text import Source, SourceError, chinese_words, clean, words
@@ -501,9 +501,12 @@ def test_steps_cover_every_language_and_come_before_what_reads_them() -> None:
     made = [f"models/{plan.name}" for plan in PLANS]
     cards = [f"cards/{plan.name}" for plan in PLANS]
     written = ["dictionaries", "grammar", "corpus", "everyday", "text/yo", "lexicon"]
-    written += ["text", "pretraining"]
-    read = ["models/mini-infoxlm-nli", "translators", "cards/translators"]
+    written += [*(f"language/{code}" for code in languages.CONTRIBUTED), "text", "pretraining"]
+    heads = ("mini-infoxlm-nli", "mini-infoxlm-sentiment")
+    read = [f"{what}/{name}" for what in ("models", "cards") for name in heads]
+    read += ["translators", "cards/translators"]
     read += [*(f"transfer/{name}" for name in EXPERIMENTS), "transfer/translation", "adaptation"]
+    read += [f"scores/{code}" for code in languages.CONTRIBUTED]
     assert names[len(text.SOURCES) :] == [*written, *made, *cards, *read, "datasheet"]
     assert {"en", "de", "es", "fr", "ru", "fi", "zh", "sw"} <= set(text.SOURCES)
 
@@ -560,6 +563,7 @@ def available(language: str) -> bool:
     return any(any(folder.rglob(wanted)) for folder in folders)
 
 
+@pytest.mark.pinned("made again as the committed vectors were")
 @pytest.mark.parametrize("code", ["sw", "de"])
 def test_rebuilt_vectors_equal_the_shipped_ones(
     code: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xlhelpers import assets, datasets, transfer
-from xlhelpers.build import inference, models, translated
+from xlhelpers.build import heads, models, translated
 from xlhelpers.build import transfer as build
 from xlhelpers.build.corpus import CorpusError, sets
 
@@ -67,10 +67,10 @@ def test_more_pairs_are_balanced_and_new(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rows != sets.more_inference(world, grammars["en"], "en", 60, seed=1)
     labels = [row["label"] for row in rows]
     assert {label: labels.count(label) for label in labels} == dict.fromkeys(labels, 20)
-    monkeypatch.setattr(inference, "PAIRS", 60)
-    assert len(inference.pairs()) == 60
+    monkeypatch.setattr(heads, "PAIRS", 60)
+    assert len(heads.pairs()) == 60
     test = datasets.nli("en", "test")
     leak = {"premise": test.premises[3], "hypothesis": test.hypotheses[3], "label": "neutral"}
     monkeypatch.setattr(sets, "more_inference", lambda *_: [*rows, leak])
     with pytest.raises(CorpusError, match="1 pairs leak"):
-        inference.pairs()
+        heads.pairs()

@@ -95,7 +95,7 @@ def test_made_anew_it_is_the_same_and_loads_through_the_door(tmp_path: Path) -> 
     assert model.dtype == torch.float32 and not hub.untrained(model)
     out = model.generate(**tokenizer(["The room was bad."], return_tensors="pt"), max_new_tokens=5)
     assert out.shape[1] <= 6
-    assert not (models.work_folder() / "mini-marian-en-de").exists()
+    assert not list((models.work_folder() / "made").iterdir())
 
 
 def test_test_texts_are_parallel_and_of_four_kinds_and_by_hand() -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
 import multiprocessing
 import operator
 import random
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
@@ -34,7 +33,6 @@ from xlhelpers import (
 )
 from xlhelpers.alignment import Score
 from xlhelpers.build import corpus, models
-from xlhelpers.build.corpus import sets
 from xlhelpers.build.corpus.pretraining import MIX
 from xlhelpers.build.grammar import Grammar, World
 from xlhelpers.build.plans import UNSEEN
@@ -50,12 +48,18 @@ LEXICON = "lexicon.tsv"
 
 
 def text_step() -> str:
-    """Write `data/text/<code>.txt` and its held-out part; return one line on how much there is.
+    """Write the text of the unseen language; return one line on how much there is."""
+    train, held = write_text(UNSEEN)
+    return f"{train:,} documents to adapt to, {held:,} to measure on"
+
+
+def write_text(code: str) -> tuple[int, int]:
+    """Write `data/text/<code>.txt` and its held-out part; return how many documents each has.
 
     No sentence of a development or test set is in either, and no sentence of the held-out part
     is in the other. No review has a rating: nothing says what is for and what against.
     """
-    code, folder = UNSEEN, settings.current().data / "text"
+    folder = settings.current().data / "text"
     train, held = texts(code)
     for name, rows in ((f"{code}.txt", train), (f"{code}.heldout.txt", held)):
         files.write_text(folder / name, "".join(f"{row}\n" for row in rows))
@@ -63,18 +67,16 @@ def text_step() -> str:
             folder / name,
             kind="shipped",
             licence="CC BY 4.0",
-            origin=f"python3 course.py build text/{code}",
+            origin=f"python3 course.py build {'text' if code == UNSEEN else 'language'}/{code}",
             note=f"{languages.name(code)}, {len(rows):,} documents without labels",
         )
-    return f"{len(train):,} documents to adapt to, {len(held):,} to measure on"
+    return len(train), len(held)
 
 
 def texts(code: str) -> tuple[list[str], list[str]]:
     """Return documents to adapt to and documents to measure on."""
     world, grammars = models.world_and_grammars([code])
-    data = settings.current().data / "corpus"
-    tested = {task: sets.read(task, data) for task in corpus.TASKS}
-    barred = sets.forbidden(tested, code)
+    barred = models.barred([code])[code]
     train = list(corpus.documents(world, grammars[code], TRAIN, _SEED, forbidden=barred))
     said = {sentence for document in train for sentence in document.sentences}
     # Few reviews have nothing but new sentences: without a quota hardly any would be left.
@@ -102,7 +104,7 @@ _FORMS = (
     *("ins_p", "def_m", "def_f", "def_mp", "def_fp", "bare", "pre_m", "pre_f", "pre_mp", "pre_fp"),
     *(f"c{number}" for number in range(2, 19)),
 )
-# What is done stands in parts in some languages.
+# What is done stands in parts in some languages. Where none is named, the first column has it.
 _ACTIVITY: Mapping[str, str] = {
     "en": "form", "de": "rest p", "nl": "rest p", "fr": "inf", "es": "m", "pt": "m", "ru": "m",
     "ar": "m rest", "hi": "obj verb", "zh": "n", "sw": "c1", "yo": "bare",
@@ -119,9 +121,7 @@ def lexicon_step() -> str:
     codes = models.corpus_languages()
     world, grammars = models.world_and_grammars(codes)
     lines = ["\t".join(("category", "concept", *codes))]
-    for category, concept in _concepts(world, grammars["en"]):
-        cells = [VARIANT.join(forms(grammars[code], category, concept)) for code in codes]
-        lines.append("\t".join((category, concept, *cells)))
+    lines += lexicon_lines(world, grammars, codes)
     file = settings.current().data / LEXICON
     files.write_text(file, "".join(f"{line}\n" for line in lines))
     assets.register(
@@ -132,6 +132,15 @@ def lexicon_step() -> str:
         note=f"the {len(lines) - 1} concepts of the little world in {len(codes)} languages",
     )
     return f"{len(lines) - 1} concepts in {len(codes)} languages"
+
+
+def lexicon_lines(
+    world: World, grammars: Mapping[str, Grammar], codes: Sequence[str]
+) -> Iterator[str]:
+    """Yield a row a concept, in the order of the English file: what each language calls it."""
+    for category, concept in _concepts(world, grammars["en"]):
+        cells = [VARIANT.join(forms(grammars[code], category, concept)) for code in codes]
+        yield "\t".join((category, concept, *cells))
 
 
 def _concepts(world: World, grammar: Grammar) -> Iterator[tuple[str, str]]:
@@ -146,7 +155,8 @@ def forms(grammar: Grammar, category: str, concept: str) -> list[str]:
     if (grammar.code, concept) in _SEPARATED and category == "activity":
         found = [_SEPARATED[grammar.code, concept]]
     elif category == "activity":
-        found = [" ".join(row[part] for part in _ACTIVITY[grammar.code].split() if part in row)]
+        parts = _ACTIVITY.get(grammar.code) or next(name for name in row if name != "agr")
+        found = [" ".join(row[part] for part in parts.split() if part in row)]
     elif _TRAIT_WITH_A in row:
         found = [row[_TRAIT_WITH_A].removeprefix("kan ").removesuffix(" kan")]
     else:
@@ -238,10 +248,16 @@ def adapted(arm: Arm, seed: int, progress: bool = False) -> tuple[Any, Any, floa
     read = {UNSEEN: text[: arm.documents]}
     if arm.replay:
         read[SOURCE] = replayed()
+    how = [asdict(arm), asdict(arm.recipe(seed)), read]
     history = pretraining.pretrain(
-        model, tokenizer, read, arm.recipe(seed), folder=_folder(arm, seed, model, tokenizer, read),
-        progress=progress, threads=1,
-    )  # fmt: skip
+        model,
+        tokenizer,
+        read,
+        arm.recipe(seed),
+        folder=models.run_folder("adaptation", how, model, tokenizer),
+        progress=progress,
+        threads=1,
+    )
     return model, tokenizer, history.seconds
 
 
@@ -256,25 +272,13 @@ def lexicon(share: float, seed: int) -> dict[str, tuple[str, ...]]:
 def replayed() -> list[str]:
     """Return documents of the source language, without ratings."""
     world, grammars = models.world_and_grammars([SOURCE])
-    tested = {task: sets.read(task, settings.current().data / "corpus") for task in corpus.TASKS}
-    made = corpus.documents(
-        world, grammars[SOURCE], REPLAY, _SEED + 2, forbidden=sets.forbidden(tested, SOURCE)
-    )
+    barred = models.barred([SOURCE])[SOURCE]
+    made = corpus.documents(world, grammars[SOURCE], REPLAY, _SEED + 2, forbidden=barred)
     return [document.text for document in made]
 
 
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-
-def _folder(arm: Arm, seed: int, model: Any, tokenizer: Any, read: Any) -> Path:
-    """Return where a run keeps its checkpoint: elsewhere for all that makes it another run."""
-    digest = hashlib.sha256(json.dumps([asdict(arm), asdict(arm.recipe(seed)), read]).encode())
-    digest.update(tokenizer.backend_tokenizer.to_str().encode())
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weight.numpy().tobytes())
-    return models.work_folder() / "adaptation" / digest.hexdigest()[:16]
 
 
 # ── measures ─────────────────────────────────────────────────────────────────────────────

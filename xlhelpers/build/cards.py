@@ -9,7 +9,7 @@ from typing import Any
 
 from xlhelpers import files, hub, languages, settings
 from xlhelpers.alignment import Score
-from xlhelpers.build import models, scores
+from xlhelpers.build import models, scores, shipping
 from xlhelpers.build.plans import Plan
 
 # Columns of a card's table: measure, heading.
@@ -34,6 +34,7 @@ _SCORES = (
     "95 % intervals over test rows, in per cent. Chance is 50 for polarity and 33 for three "
     "classes."
 )
+TEACHING = "A model for teaching: it knows the little world of its corpus and nothing else."
 _BESIDE = (
     "Beside these: the most frequent class; character 2- to 4-grams of English reviews (linear "
     "classifier) and of sentences (retrieval); the model with random weights; and the bound, the "
@@ -50,12 +51,13 @@ def card_step(plan: Plan) -> str:
     if plan.seeds > 1:
         others = [_of_seed(plan, seed) for seed in range(1, plan.seeds)]
         table = table | scores.over_seeds([table, *others])
+        table = table | scores.measure_quickly(model, tokenizer, plan.languages)
     if plan.bounds:
         table = table | scores.measure_beside(model, tokenizer, plan.languages)
     files.write_text(folder / "scores.json", dump(table))
     # From the file, whose digits are fewer: a card can be written again from its scores.
     files.write_text(folder / "README.md", card(plan, read_scores(folder), _facts(folder)))
-    models.register(plan, folder)
+    shipping.register(plan.name, origin=plan.origin, note=plan.says)
     return (
         f"polarity {100 * scores.average(table['polarity']):.0f} %, "
         f"entity F1 {100 * scores.average(table['entities']):.0f}, "
@@ -72,11 +74,7 @@ def _of_seed(plan: Plan, seed: int) -> scores.Table:
 
 def dump(table: scores.Table) -> str:
     """Return scores as JSON: measure, language, [value, low, high]."""
-    plain = {
-        name: {code: [round(v, 4) for v in (s.value, s.low, s.high)] for code, s in row.items()}
-        for name, row in table.items()
-    }
-    return json.dumps(plain, indent=1, sort_keys=True) + "\n"
+    return json.dumps(scores.plain(table), indent=1, sort_keys=True) + "\n"
 
 
 def read_scores(folder: Path) -> scores.Table:
@@ -101,7 +99,7 @@ def card(plan: Plan, table: scores.Table, facts: Mapping[str, Any]) -> str:
         lines += ["", _seeds(plan), "", *_rows(plan, table, columns)]
     if plan.bounds:
         lines += ["", _BESIDE, "", *_rows(plan, table, dict(_beside()))]
-    lines += ["", "A model for teaching: it knows the little world of its corpus and nothing else."]
+    lines += ["", TEACHING]
     return "\n".join(lines) + "\n"
 
 
@@ -126,7 +124,7 @@ def _made(plan: Plan, facts: Mapping[str, Any]) -> Iterator[str]:
         f"({facts['tokens']:,} tokens in all), seed {recipe.seed}, "
         f"sampling exponent {recipe.alpha}, {facts['seconds'] / 60:.0f} minutes of training"
     )
-    yield f"* Made by `python3 course.py build models/{plan.name}`; licence Apache-2.0"
+    yield f"* Made by `{plan.origin}`; licence Apache-2.0"
 
 
 def _seeds(plan: Plan) -> str:
@@ -162,11 +160,12 @@ def _rows(plan: Plan, table: scores.Table, columns: Mapping[str, str]) -> Iterat
     yield "| language | " + " | ".join(columns.values()) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for code in plan.languages:
-        cells = [_cell(table.get(name, {}).get(code)) for name in columns]
+        cells = [cell(table.get(name, {}).get(code)) for name in columns]
         yield f"| {languages.get(code).name} | " + " | ".join(cells) + " |"
 
 
-def _cell(score: Score | None) -> str:
+def cell(score: Score | None) -> str:
+    """Return a score and its interval as a cell of a table; an empty one where there is none."""
     if score is None:
         return ""
     value, low, high = score.percent

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from xlhelpers import assets, datasets, embeddings, files, languages, settings
-from xlhelpers.build import cards, corpus, models, scores
+from xlhelpers.build import cards, corpus, models, scores, shipping
 from xlhelpers.build.corpus import sets
+from xlhelpers.build.heads import HEADS, SOURCE
 from xlhelpers.build.plans import PLANS
 from xlhelpers.build.translators import PAIRS, name_of
 from xlhelpers.errors import CourseError
@@ -88,7 +89,12 @@ def _corpus() -> Iterator[str]:
     yield "| task | train | dev | test | classes | bytes in all languages |"
     yield "|---|---|---|---|---|---|"
     for task, sizes in sets.SIZES.items():
-        files_of = [a for n, a in assets.manifest().items() if n.startswith(f"corpus/{task}/")]
+        files_of = [
+            asset
+            for name, asset in assets.manifest().items()
+            if name.startswith(f"corpus/{task}/")
+            and name.split(".")[-2] not in languages.CONTRIBUTED
+        ]
         classes = "PER, LOC, ORG; parts of speech" if task == "ner" else "3, equally often"
         counts = " | ".join(f"{sizes[split]:,}" for split in ("train", "dev", "test"))
         yield f"| {task} | {counts} | {classes} | {sum(a.bytes for a in files_of):,} |"
@@ -151,12 +157,52 @@ def _translators() -> Iterator[str]:
         yield f"| {name} | {figures} | {size:,} |"
 
 
+def _heads() -> Iterator[str]:
+    made = [
+        (head, folder)
+        for head in HEADS.values()
+        if ((folder := shipping.folder_of(head.name)) / "scores.json").is_file()
+    ]
+    if not made:
+        yield "None is shipped yet; `python3 course.py build` makes them."
+        return
+    yield "| model | English | other languages: mean (lowest to highest) | hand-written | bytes |"
+    yield "|---|---|---|---|---|"
+    for head, folder in made:
+        table = cards.read_scores(folder)
+        others = [100 * s.value for code, s in table["test"].items() if code != SOURCE]
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        yield (
+            f"| {head.name} | {100 * table['test'][SOURCE].value:.0f} "
+            f"| {sum(others) / len(others):.0f} ({min(others):.0f} to {max(others):.0f}) "
+            f"| {100 * scores.average(table['by hand'], ()):.0f} | {size:,} |"
+        )
+
+
+def _contributed() -> Iterator[str]:
+    """Yield what each contributed language has."""
+    world, grammars = models.world_and_grammars(models.contributed_languages())
+    yield "| language | ways to say the templates | rows of the data sets | bytes in all |"
+    yield "|---|---|---|---|"
+    for code, grammar in grammars.items():
+        wordings = sum(len(grammar.variants(name)) for name in world.templates)
+        rows = sum(sum(sizes.values()) for sizes in sets.SIZES.values())
+        size = sum(
+            asset.bytes
+            for name, asset in assets.manifest().items()
+            if code in name.rpartition("/")[2].split(".")
+        )
+        yield f"| {languages.get(code).name} | {wordings} | {rows:,} | {size:,} |"
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "vectors": _vectors,
     "grammar": _grammar,
+    "contributed": _contributed,
     "corpus": _corpus,
     "shortcuts": _shortcuts,
     "models": _models,
+    "heads": _heads,
     "translators": _translators,
     "dictionaries": _dictionaries,
 }

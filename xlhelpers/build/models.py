@@ -6,19 +6,20 @@ import hashlib
 import json
 import multiprocessing
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xlhelpers import assets, files, hub, settings
-from xlhelpers.build import corpus, tokenizers
+from xlhelpers import files, languages, settings
+from xlhelpers.build import corpus, shipping, tokenizers
 from xlhelpers.build.corpus import SWITCHED, sets
+from xlhelpers.build.corpus.splits import SPLITS, Split
 from xlhelpers.build.grammar import Grammar, World, load, load_world
 from xlhelpers.build.plans import DOCUMENTS, LANGUAGES, PARALLEL, RATINGS, UNSEEN, Plan
+from xlhelpers.build.shipping import work_folder
 from xlhelpers.pretraining import History, pretrain, sentence_id_vectors
 from xlhelpers.pretraining.parallel import Parallels
 from xlhelpers.tokenization import disguise
@@ -27,12 +28,6 @@ _RATING = re.compile(r" ?[1-5]/5$")
 _PARALLEL = "parallel.jsonl"
 _SEED = 0  # of the text; the models' seeds are their recipes'
 _SAMPLE = 60_000  # texts that a vocabulary is trained on
-_WEIGHTS = "model.safetensors"
-
-
-def work_folder() -> Path:
-    """Return where text and unfinished models are kept between runs of the build."""
-    return settings.current().data.parent / "build" / "models"
 
 
 # ── text ─────────────────────────────────────────────────────────────────────────────────
@@ -44,9 +39,30 @@ def world_and_grammars(codes: Sequence[str]) -> tuple[World, dict[str, Grammar]]
     return world, {code: load(code, world) for code in codes}
 
 
+def barred(codes: Iterable[str], splits: Sequence[Split] = SPLITS[1:]) -> dict[str, set[str]]:
+    """Return the sentences of the committed data sets, by language: what no text may have.
+
+    Args:
+        codes: of the languages.
+        splits: which parts; left out, development and test sets.
+
+    Raises:
+        CorpusError: the data sets are not there.
+    """
+    folder = settings.current().data / "corpus"
+    made = {task: sets.read(task, folder) for task in corpus.TASKS}
+    return {code: sets.forbidden(made, code, splits) for code in codes}
+
+
 def corpus_languages() -> tuple[str, ...]:
     """Return the languages of the data sets: those of the models, and the one unseen."""
     return (*LANGUAGES, UNSEEN)
+
+
+def contributed_languages() -> tuple[str, ...]:
+    """Return the languages that were added later and have a grammar file."""
+    folder = settings.current().data / "grammar"
+    return tuple(code for code in languages.CONTRIBUTED if (folder / f"{code}.toml").is_file())
 
 
 def text_step() -> str:
@@ -116,11 +132,10 @@ def _write_texts(names: Sequence[str]) -> None:
     from tqdm.auto import tqdm
 
     world, grammars = world_and_grammars(LANGUAGES)
-    tested = {task: sets.read(task, settings.current().data / "corpus") for task in corpus.TASKS}
-    barred = {code: sets.forbidden(tested, code) for code in LANGUAGES}
+    taboo = barred(LANGUAGES)
     for name in tqdm(names, unit="file", disable=None):
         if name == _PARALLEL:
-            groups = corpus.parallel(world, grammars, PARALLEL, _SEED, forbidden=barred)
+            groups = corpus.parallel(world, grammars, PARALLEL, _SEED, forbidden=taboo)
             lines = [json.dumps(group, ensure_ascii=False) for group in groups]
         else:
             code = name.removesuffix(".txt")
@@ -130,7 +145,7 @@ def _write_texts(names: Sequence[str]) -> None:
                 DOCUMENTS[code],
                 _SEED,
                 ratings=RATINGS,
-                forbidden=barred[code],
+                forbidden=taboo[code],
             )
             lines = [document.text for document in made]
         inputs = _inputs(name)
@@ -283,81 +298,49 @@ def train(plan: Plan, threads: int = 1) -> tuple[Any, Any, History]:
         read,
         plan.recipe,
         parallel=groups if plan.recipe.needs_parallel else None,
-        folder=_run_folder(plan, model, tokenizer, [read, groups]),
+        folder=run_folder(plan.name, [_decides(plan), [read, groups]], model, tokenizer),
         progress=settings.current().progress,
         threads=threads,
     )
     return model, tokenizer, history
 
 
-def _run_folder(plan: Plan, model: Any, tokenizer: Any, read: Any) -> Path:
+def _decides(plan: Plan) -> dict[str, Any]:
+    """Return the part of a recipe that decides the weights."""
+    recipe = asdict(plan.recipe)
+    del recipe["checkpoint_every"]
+    return recipe
+
+
+def run_folder(name: str, how: Any, model: Any, tokenizer: Any) -> Path:
     """Return where a run keeps its checkpoint: elsewhere for all that makes it another run.
 
     `pretrain` refuses a checkpoint of another text or recipe, and knows nothing of the weights
     that a run started from. The build starts anew in both cases.
+
+    Args:
+        name: of a folder in `work_folder`.
+        how: what decides the run but for model and tokenizer, as `json.dumps` takes it.
+        model: with the weights that it starts from.
+        tokenizer: the model's own.
     """
-    recipe = asdict(plan.recipe)
-    del recipe["checkpoint_every"]
-    digest = hashlib.sha256(json.dumps([recipe, read]).encode())
+    digest = hashlib.sha256(json.dumps(how).encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
-    for name, weight in model.state_dict().items():
-        digest.update(name.encode())
+    for part, weight in model.state_dict().items():
+        digest.update(part.encode())
         digest.update(weight.numpy().tobytes())
-    return work_folder() / plan.name / digest.hexdigest()[:16]
+    return work_folder() / name / digest.hexdigest()[:16]
 
 
 def model_step(plan: Plan) -> str:
     """Make `data/models/<name>/`; return one line on what was made."""
-    import torch
-
     model, tokenizer, history = train(plan)
-    # Half the bytes in what is shipped; the checkpoint of the run keeps the whole numbers.
-    model.to(torch.float16)
-    made = work_folder() / plan.name / "made"
-    shutil.rmtree(made, ignore_errors=True)
-    with hub.quiet():
-        model.save_pretrained(made)
-        tokenizer.save_pretrained(made)
-    facts = json.dumps(_facts(plan, model, history), indent=1)
-    files.write_text(made / "course.json", f"{facts}\n")
-    folder = settings.current().data / "models" / plan.name
-    _install(made, folder)
-    size = register(plan, folder)
+    facts = _facts(plan, model, history)
+    size = shipping.ship(model, tokenizer, plan.name, facts, origin=plan.origin, note=plan.says)
     return (
         f"{model.num_parameters():,} parameters, {size / 1e6:.1f} MB, "
         f"MLM loss {history.recent('mlm'):.2f}, {history.seconds:.0f} s of training"
     )
-
-
-def _install(made: Path, folder: Path) -> None:
-    """Move the files of a model to where they are shipped.
-
-    What else is there, a card and its scores, stays only if the weights are the same.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    old = folder / _WEIGHTS
-    if not (old.is_file() and files.sha256(old) == files.sha256(made / _WEIGHTS)):
-        for file in sorted(folder.iterdir()):
-            assets.forget(f"models/{folder.name}/{file.name}")
-            file.unlink()
-    for file in sorted(made.iterdir()):
-        files.write_bytes(folder / file.name, file.read_bytes())
-    shutil.rmtree(made)
-
-
-def register(plan: Plan, folder: Path) -> int:
-    """Put the files of a model into the manifest; return their bytes."""
-    size = 0
-    for file in sorted(folder.iterdir()):
-        size += file.stat().st_size
-        assets.register(
-            file,
-            kind="shipped",
-            licence="Apache-2.0",
-            origin=f"python3 course.py build models/{plan.name}",
-            note=plan.says,
-        )
-    return size
 
 
 def _facts(plan: Plan, model: Any, history: History) -> dict[str, Any]:
@@ -376,13 +359,15 @@ def _facts(plan: Plan, model: Any, history: History) -> dict[str, Any]:
 
 __all__ = [
     "align_embeddings",
+    "barred",
+    "contributed_languages",
     "corpus_languages",
     "documents",
     "fresh",
     "model_step",
     "parallel",
     "pretraining_step",
-    "register",
+    "run_folder",
     "text_step",
     "texts",
     "train",

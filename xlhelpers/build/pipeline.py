@@ -11,8 +11,10 @@ from pathlib import Path
 from xlhelpers import assets, datasets, languages, settings
 from xlhelpers.build import (
     adaptation,
+    contributed,
     corpus,
     datasheet,
+    heads,
     models,
     text,
     translated,
@@ -21,8 +23,7 @@ from xlhelpers.build import (
 )
 from xlhelpers.build.cards import card_step
 from xlhelpers.build.grammar import check
-from xlhelpers.build.inference import NAME as INFERENCE
-from xlhelpers.build.inference import inference_step
+from xlhelpers.build.heads import HEADS
 from xlhelpers.build.plans import PLANS, UNSEEN
 from xlhelpers.build.transfer import EXPERIMENTS, transfer_step
 from xlhelpers.errors import CourseError
@@ -75,7 +76,8 @@ def grammar_step() -> str:
     Raises:
         CourseError: a file has a fault.
     """
-    _, grammars = models.world_and_grammars(models.corpus_languages())
+    codes = (*models.corpus_languages(), *models.contributed_languages())
+    _, grammars = models.world_and_grammars(codes)
     for code, grammar in grammars.items():
         if faults := [fault for fault in check(grammar) if not fault.note]:
             raise CourseError(
@@ -94,9 +96,13 @@ def corpus_step() -> str:
         size += corpus.write(task, make(world, grammars, 0), data / "corpus")
     for file in sorted((data / "corpus").rglob("*.jsonl")):
         split, code, _ = file.name.split(".")
+        if code not in grammars:  # contributed: `language/<code>` makes and registers it
+            continue
         note = f"{file.parent.name}, {split}, {languages.get(code).name}"
         _register_text(file, "python3 course.py build corpus", note)
     for file in sorted((data / "handwritten").glob("*.toml")):
+        if file.stem not in grammars:
+            continue
         note = f"hand-written test set, {languages.get(file.stem).name}"
         _register_text(file, "written for this course", note)
     return f"{len(grammars)} languages, {size / 1e6:.1f} MB"
@@ -127,16 +133,25 @@ def steps() -> dict[str, Callable[[], str]]:
         "everyday": everyday_step,
         f"text/{UNSEEN}": adaptation.text_step,
         "lexicon": adaptation.lexicon_step,
+        **{
+            f"language/{code}": partial(contributed.language_step, code)
+            for code in languages.CONTRIBUTED
+        },
         "text": models.text_step,
         "pretraining": partial(models.pretraining_step, PLANS),
         **{f"models/{plan.name}": partial(models.model_step, plan) for plan in PLANS},
         **{f"cards/{plan.name}": partial(card_step, plan) for plan in PLANS},
-        f"models/{INFERENCE}": inference_step,
+        **{f"models/{head.name}": partial(heads.head_step, head) for head in HEADS.values()},
+        **{f"cards/{head.name}": partial(heads.card_step, head) for head in HEADS.values()},
         "translators": translators.translators_step,
         "cards/translators": translators.card_step,
         **{f"transfer/{name}": partial(transfer_step, name) for name in EXPERIMENTS},
         f"transfer/{translated.NAME}": translated.translated_step,
         "adaptation": adaptation.adaptation_step,
+        **{
+            f"scores/{code}": partial(contributed.scores_step, code)
+            for code in languages.CONTRIBUTED
+        },
         "datasheet": datasheet.datasheet_step,
     }
 

@@ -89,6 +89,11 @@ class Plan:
         """Whether training sees the parallel meanings in any way."""
         return self.aligned or self.switched or self.recipe.needs_parallel
 
+    @property
+    def origin(self) -> str:
+        """The command that makes it."""
+        return f"python3 course.py build models/{self.name}"
+
     def seeded(self, seed: int) -> Plan:
         """Return the same plan with another seed for weights, order and masks."""
         name = self.name if seed == 0 else f"{self.name}-seed{seed}"

@@ -13,7 +13,6 @@ import itertools
 import json
 import multiprocessing
 import random
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,14 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from xlhelpers import assets, datasets, files, hub, languages, settings, translation
-from xlhelpers.build import corpus, models
-from xlhelpers.build.corpus import CorpusError, sets
+from xlhelpers import datasets, files, languages, settings, translation
+from xlhelpers.build import cards, corpus, models, shipping
+from xlhelpers.build.corpus import CorpusError
+from xlhelpers.build.corpus.splits import SPLITS
 from xlhelpers.pretraining.batches import by_length
 
 LANGUAGES = ("de", "es", "zh", "sw")
 PAIRS = (*(("en", code) for code in LANGUAGES), *((code, "en") for code in LANGUAGES))
 MAX_LENGTH = 128  # tokens that a translator reads at once
+_ORIGIN = "python3 course.py build translators"
 
 _MEANINGS, _SEED = 40_000, 1
 # Documents have as many sentences as these weights say, since reviews have several.
@@ -87,17 +88,7 @@ def parallel() -> tuple[dict[str, str], ...]:
     """
     codes = ("en", *LANGUAGES)
     world, grammars = models.world_and_grammars(codes)
-    tasks = {task: sets.read(task, settings.current().data / "corpus") for task in corpus.TASKS}
-    barred = {
-        code: {
-            text
-            for task, rows in tasks.items()
-            for split in rows
-            for row in rows[split][code]
-            for text in sets.sentences(task, row)
-        }
-        for code in codes
-    }
+    barred = models.barred(codes, SPLITS)
     groups = corpus.parallel(world, grammars, _MEANINGS, _SEED, forbidden=barred)
     return tuple(row for group in groups for row in group)
 
@@ -291,29 +282,24 @@ def translators_step() -> str:
         waiting = [pool.submit(make, *pair, here.data) for pair in PAIRS]
         for done in tqdm(as_completed(waiting), total=len(PAIRS), unit="pair", disable=None):
             done.result()
-    size = sum(_register(name_of(*pair)) for pair in PAIRS)
+    size = sum(_register(*pair) for pair in PAIRS)
     return f"{len(PAIRS)} translators, {size / 1e6:.1f} MB"
 
 
 def make(source: str, target: str, data: Path) -> None:
     """Train a pair and put its files in place."""
-    import torch
-
     settings.use(data=data, threads=1, progress=False)
     settings.apply_threads()
     model, tokenizer = train(source, target, SIZE)
     _require_success(model, tokenizer, source, target)
-    made = models.work_folder() / name_of(source, target)
-    shutil.rmtree(made, ignore_errors=True)
-    with hub.quiet():
-        model.to(torch.float16).save_pretrained(made)
-        tokenizer.save_pretrained(made)
-    _write(made / "course.json", _facts(model, source, target))
-    folder = data / "models" / name_of(source, target)
-    shutil.rmtree(folder, ignore_errors=True)
-    for file in sorted(made.iterdir()):
-        files.write_bytes(folder / file.name, file.read_bytes())
-    shutil.rmtree(made)
+    shipping.ship(
+        model,
+        tokenizer,
+        name_of(source, target),
+        _facts(model, source, target),
+        origin=_ORIGIN,
+        note=_note(source, target),
+    )
 
 
 def _require_success(model: Any, tokenizer: Any, source: str, target: str) -> None:
@@ -333,10 +319,10 @@ def card_step() -> str:
     means = []
     for source, target in PAIRS:
         found = measure(source, target)
-        folder = settings.current().data / "models" / name_of(source, target)
-        _write(folder / "scores.json", found)
+        folder = shipping.folder_of(name_of(source, target))
+        shipping.write_json(folder / "scores.json", found)
         files.write_text(folder / "README.md", card(source, target, found))
-        _register(folder.name)
+        _register(source, target)
         means.append(f"{source}-{target} {found['reviews']['chrF'][0]:.0f}")
     return f"chrF on reviews: {', '.join(means)}"
 
@@ -388,7 +374,7 @@ def card(source: str, target: str, found: Scores) -> str:
         "training set",
         "* Stands for: Helsinki-NLP/opus-mt (Tiedemann & Thottingal, 2020, EAMT), a hundred times "
         "as large",
-        "* Made by `python3 course.py build translators`; licence Apache-2.0",
+        f"* Made by `{_ORIGIN}`; licence Apache-2.0",
         "",
         "## Scores",
         "",
@@ -402,8 +388,7 @@ def card(source: str, target: str, found: Scores) -> str:
     ]
     for part, row in found.items():
         lines.append(f"| {part} | {_cell(row['BLEU'])} | {_cell(row['chrF'])} |")
-    lines += ["", "A model for teaching: it knows the little world of its corpus and nothing else."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", cards.TEACHING]) + "\n"
 
 
 def _cell(figures: list[float]) -> str:
@@ -423,20 +408,9 @@ def _facts(model: Any, source: str, target: str) -> dict[str, Any]:
     }
 
 
-def _register(name: str) -> int:
-    """Put the files of a translator into the manifest; return their bytes."""
-    size = 0
-    for file in sorted((settings.current().data / "models" / name).iterdir()):
-        size += file.stat().st_size
-        assets.register(
-            file,
-            kind="shipped",
-            licence="Apache-2.0",
-            origin="python3 course.py build translators",
-            note=f"translates {name.removeprefix('mini-marian-').replace('-', ' into ')}",
-        )
-    return size
+def _register(source: str, target: str) -> int:
+    return shipping.register(name_of(source, target), origin=_ORIGIN, note=_note(source, target))
 
 
-def _write(file: Path, content: Any) -> None:
-    files.write_text(file, json.dumps(content, indent=1) + "\n")
+def _note(source: str, target: str) -> str:
+    return f"translates {source} into {target}"

@@ -6,11 +6,11 @@ hypothesis alone (Gururangan et al., 2018, NAACL). It should be near chance.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from xlhelpers.alignment.evaluation import wilson
 from xlhelpers.build.corpus.sets import Row, Rows, sentences
 from xlhelpers.build.corpus.splits import SPLITS
 
@@ -128,14 +128,6 @@ def cross_validated(
     low, high = wilson(right, len(labels))
     chance = max(Counter(labels).values()) / len(labels)
     return Shortcut(name, right / len(labels), low, high, chance, len(labels))
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson, 1927)."""
-    share = right / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return middle - half, middle + half
 
 
 def _shared(task: str, rows: Mapping[str, Sequence[Row]]) -> Iterable[str]:

@@ -91,7 +91,8 @@ def parallel(
 
     A group is a sentence and others that differ from it in one word: the quality of a review's
     sentence, some of the opposite sign, or a name in the news. In a batch they are the wrong
-    answers that teach most. Scenes stand alone. A meaning occurs once. Where a language's
+    answers that teach most. Scenes stand alone. A meaning occurs once: where the sentence came up
+    before, its group has the others alone. Where a language's
     sentence is forbidden, all leave it out. There are fewer where nothing new comes up.
 
     Beside the languages a row has, under `SWITCHED`, the sentence of one with words of others,

@@ -2,6 +2,10 @@
 
 Row i says the same in every language. Each function returns rows by split and language;
 `write` puts them into `data/corpus/<task>/<split>.<language>.jsonl`.
+
+What is said is drawn with the languages of the course: a draw that one of them cannot use, since
+its sentence has been said before, is left out in all. Languages that are added later (`also`) say
+what was drawn and have no part in the drawing, so no row of the others moves.
 """
 
 from __future__ import annotations
@@ -10,9 +14,9 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from xlhelpers import files
 from xlhelpers.build.corpus import news, reviews, scenes
@@ -34,6 +38,7 @@ _PREFIX = {"sentiment": "s", "ner": "n", "nli": "i"}
 _LENGTHS = (1, 2, 3, 4)  # sentences of a review, equally often
 _HELD_SCENES = ("spot_first", "we_see")
 _ROUNDS = 40
+_WORDINGS = 40  # tries of a language that is added, to say a row as no other split has said it
 
 
 class CorpusError(CourseError):
@@ -48,6 +53,7 @@ class _Item:
     meanings: tuple[Meaning, ...]
     said: Mapping[str, tuple[Sentence, ...]]
     facts: Row = field(default_factory=dict)
+    seed: str = ""  # of `say`
 
     def texts(self) -> set[tuple[str, str]]:
         """Return every (language, sentence)."""
@@ -58,18 +64,31 @@ def say(
     meanings: Sequence[Meaning], grammars: Grammars, seed: str, plain: bool = False
 ) -> dict[str, tuple[Sentence, ...]]:
     """Realise meanings in every language; wording is drawn for each, the writer once."""
+    return {
+        code: _say_in(meanings, code, grammar, seed, seed, plain)
+        for code, grammar in grammars.items()
+    }
+
+
+def _say_in(
+    meanings: Sequence[Meaning],
+    code: str,
+    grammar: Grammar,
+    seed: str,
+    wording: str,
+    plain: bool = False,
+) -> tuple[Sentence, ...]:
     writer = random.Random(f"{seed} writer").choice("mf")
-    said = {}
-    for code, grammar in grammars.items():
-        rng = random.Random(f"{seed} {code}")
-        said[code] = tuple(realise(m, grammar, rng, writer=writer, plain=plain) for m in meanings)
-    return said
+    rng = random.Random(f"{wording} {code}")
+    return tuple(realise(m, grammar, rng, writer=writer, plain=plain) for m in meanings)
 
 
 # ── sentiment ────────────────────────────────────────────────────────────────────────────
 
 
-def sentiment(world: World, grammars: Grammars, seed: int = 0) -> Rows:
+def sentiment(
+    world: World, grammars: Grammars, seed: int = 0, also: Grammars | None = None
+) -> Rows:
     """Return reviews with labels, as many of each, by split and language.
 
     A row: `id`, `text`, `label` (negative, neutral, positive), `ends` (where its sentences end
@@ -90,7 +109,7 @@ def sentiment(world: World, grammars: Grammars, seed: int = 0) -> Rows:
             items += maker.balanced(size // len(policies))
         made[split] = items
         spoken |= {text for item in items for text in item.texts()}
-    return _rows("sentiment", made, grammars, _review_row)
+    return _rows("sentiment", made, grammars, _review_row, also)
 
 
 @dataclass
@@ -134,8 +153,10 @@ class _Reviews:
             meanings = reviews.document(self.world, rng, label, sentences, self.policy)
             if meanings is None:
                 continue
-            said = say(meanings, self.grammars, f"{seed} {number}")
-            item = _Item(label, tuple(meanings), said, {"n": sentences, "held": self.policy.held})
+            how = f"{seed} {number}"
+            said = say(meanings, self.grammars, how)
+            facts = {"n": sentences, "held": self.policy.held}
+            item = _Item(label, tuple(meanings), said, facts, how)
             if self.policy.split == "dev":
                 item.facts["held"] = "pair"
             whole = {(code, " ".join(s.text for s in all_)) for code, all_ in said.items()}
@@ -204,7 +225,7 @@ def join(sentences: Sequence[Sentence], grammar: Grammar) -> str:
 # ── entities ─────────────────────────────────────────────────────────────────────────────
 
 
-def entities(world: World, grammars: Grammars, seed: int = 0) -> Rows:
+def entities(world: World, grammars: Grammars, seed: int = 0, also: Grammars | None = None) -> Rows:
     """Return news sentences with part-of-speech and entity tags, by split and language.
 
     A row: `id`, `text`, `tokens`, `upos`, `tags` (IOB2: PER, LOC, ORG), each a string with
@@ -224,7 +245,7 @@ def entities(world: World, grammars: Grammars, seed: int = 0) -> Rows:
             size = SIZES["ner"][split] // len(cells)
             made[split] += _news(world, grammars, f"{seed} ner {split}", size, held, names, spoken)
         random.Random(f"{seed} ner {split}").shuffle(made[split])
-    return _rows("ner", made, grammars, _news_row)
+    return _rows("ner", made, grammars, _news_row, also)
 
 
 def _news(
@@ -248,8 +269,9 @@ def _news(
         meaning = news.sentence(world, rng, template, admits)
         if (names == "unseen") != news.has_late_name(world, meaning):
             continue
-        said = say([meaning], grammars, f"{seed} {held} {names} {number}")
-        item = _Item("", (meaning,), said, {"held": held, "names": names})
+        how = f"{seed} {held} {names} {number}"
+        said = say([meaning], grammars, how)
+        item = _Item("", (meaning,), said, {"held": held, "names": names}, how)
         if item.texts() & spoken:
             continue
         spoken |= item.texts()
@@ -271,7 +293,9 @@ def _news_row(item: _Item, code: str, grammar: Grammar) -> Row:
 # ── inference ────────────────────────────────────────────────────────────────────────────
 
 
-def inference(world: World, grammars: Grammars, seed: int = 0) -> Rows:
+def inference(
+    world: World, grammars: Grammars, seed: int = 0, also: Grammars | None = None
+) -> Rows:
     """Return premises and hypotheses with labels, as many of each, by split and language.
 
     A row: `id`, `premise`, `hypothesis`, `label` (entailment, neutral, contradiction), `held`
@@ -282,7 +306,7 @@ def inference(world: World, grammars: Grammars, seed: int = 0) -> Rows:
         split: list(_pairs(world, grammars, f"{seed} nli {split}", SIZES["nli"][split], split))
         for split in SPLITS
     }
-    return _rows("nli", made, grammars, _pair_row)
+    return _rows("nli", made, grammars, _pair_row, also)
 
 
 def more_inference(world: World, grammar: Grammar, code: str, count: int, seed: int) -> list[Row]:
@@ -301,7 +325,8 @@ def _pairs(
         meanings = tuple(meaning for meaning in both if meaning is not None)
         new = any(world.templates[m.template].hold for m in meanings)
         facts = {"held": "" if split == "train" else "template" if new else "scene"}
-        yield _Item(pair.label, meanings, say(meanings, grammars, f"{seed} {number}"), facts)
+        how = f"{seed} {number}"
+        yield _Item(pair.label, meanings, say(meanings, grammars, how), facts, how)
 
 
 def _pair_row(item: _Item, code: str, grammar: Grammar) -> Row:
@@ -316,7 +341,16 @@ def _pair_row(item: _Item, code: str, grammar: Grammar) -> Row:
 
 # ── all ──────────────────────────────────────────────────────────────────────────────────
 
-TASKS: dict[str, Callable[[World, Grammars, int], Rows]] = {
+
+class Maker(Protocol):
+    """Makes the rows of a task; `also` are grammars that say them and have no part in the draw."""
+
+    def __call__(
+        self, world: World, grammars: Grammars, seed: int = 0, also: Grammars | None = None
+    ) -> Rows: ...
+
+
+TASKS: dict[str, Maker] = {
     "sentiment": sentiment,
     "ner": entities,
     "nli": inference,
@@ -328,18 +362,72 @@ def _rows(
     made: Mapping[Split, Sequence[_Item]],
     grammars: Grammars,
     row: Callable[[_Item, str, Grammar], Row],
+    also: Grammars | None = None,
 ) -> Rows:
+    added = also or {}
+    made = {split: list(made[split]) for split in SPLITS}
+    for code, grammar in added.items():
+        made = _say_also(task, made, code, grammar)
     rows: Rows = {}
     number = 0
     for split in SPLITS:
-        items = list(made[split])
-        rows[split] = {code: [] for code in grammars}
-        for item in items:
+        rows[split] = {code: [] for code in (*grammars, *added)}
+        for item in made[split]:
             number += 1
-            for code, grammar in grammars.items():
+            for code, grammar in {**grammars, **added}.items():
                 line = {"id": f"{_PREFIX[task]}-{number:04d}", **row(item, code, grammar)}
                 rows[split][code].append(line)
     return rows
+
+
+def _say_also(
+    task: str, made: Mapping[Split, Sequence[_Item]], code: str, grammar: Grammar
+) -> dict[Split, Sequence[_Item]]:
+    """Say every item in one more language, no sentence of it in two splits and no row twice.
+
+    Raises:
+        CorpusError: every wording of a row has been said in another split.
+    """
+    earlier: set[str] = set()
+    rows: set[tuple[str, ...]] = set()
+    found: dict[Split, Sequence[_Item]] = {}
+    for split in SPLITS:
+        here: set[str] = set()
+        items: list[_Item] = []
+        for item in made[split]:
+            said = _new_wording(task, item, code, grammar, earlier, rows)
+            texts = tuple(sentence.text for sentence in said)
+            here.update(texts)
+            rows.add(texts)
+            items.append(replace(item, said={**item.said, code: said}))
+        earlier |= here
+        found[split] = items
+    return found
+
+
+def _new_wording(
+    task: str,
+    item: _Item,
+    code: str,
+    grammar: Grammar,
+    earlier: set[str],
+    rows: set[tuple[str, ...]],
+) -> tuple[Sentence, ...]:
+    """Return the first wording of an item that is new."""
+    texts: tuple[str, ...] = ()
+    for attempt in range(_WORDINGS):
+        # The first is the one that the language would have had, had it been there all along.
+        wording = f"{item.seed} {attempt}" if attempt else item.seed
+        said = _say_in(item.meanings, code, grammar, item.seed, wording)
+        texts = tuple(sentence.text for sentence in said)
+        if texts not in rows and not earlier.intersection(texts):
+            return said
+    names = " ".join(meaning.template for meaning in item.meanings)
+    again = next((text for text in texts if text in earlier), " ".join(texts))
+    raise CorpusError(
+        f"{code}, {task}: {again!r} has been said before, however {names} is worded",
+        f"give {grammar.file} one more way to say it, or words that tell its concepts apart",
+    )
 
 
 def sentences(task: str, row: Row) -> list[str]:
@@ -352,12 +440,18 @@ def sentences(task: str, row: Row) -> list[str]:
     return [row["text"][a:b].strip() for a, b in zip(starts, row["ends"], strict=True)]
 
 
-def forbidden(made: Mapping[str, Rows], language: str) -> set[str]:
-    """Return the sentences of all development and test sets, given by task, of a language."""
+def forbidden(
+    made: Mapping[str, Rows], language: str, splits: Sequence[Split] = SPLITS[1:]
+) -> set[str]:
+    """Return the sentences of sets, given by task, in a language: those that are tested on.
+
+    Args:
+        splits: which parts; left out, development and test sets.
+    """
     return {
         text
         for task, rows in made.items()
-        for split in SPLITS[1:]
+        for split in splits
         for row in rows[split][language]
         for text in sentences(task, row)
     }
