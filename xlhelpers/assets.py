@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xlhelpers import files, settings
+from xlhelpers import files, needs, settings
 from xlhelpers.errors import CourseError
 
 KINDS = ("shipped", "source", "remote")
@@ -128,8 +128,10 @@ def path(name: str) -> Path:
         AssetError: the file is unknown, missing, truncated, altered or unreadable.
     """
     asset = get(name)
-    if asset.kind != "shipped" and not asset.file.exists():
-        fetch([name])
+    if asset.kind != "shipped":
+        needs.note("file", name)
+        if not asset.file.exists():
+            fetch([name])
     verify(asset)
     return asset.file
 
@@ -447,6 +449,8 @@ def _retrieve(asset: Asset, url: str, part: Path) -> Path:
     from xlhelpers import net
 
     pooch.get_logger().setLevel("WARNING")
+    # pooch's own names for what it has not finished; the folder is ours alone.
+    files.remove_deserted(part.parent, "tmp????????*")
 
     def download(url: str, output: str | os.PathLike[str], _pooch: object) -> None:
         # pooch has no resuming of its own: the bytes are collected in a part file that

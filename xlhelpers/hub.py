@@ -29,8 +29,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from xlhelpers import assets, files, languages, net, settings
+from xlhelpers import assets, files, languages, needs, net, settings
 from xlhelpers.errors import CourseError
+from xlhelpers.shelves import endpoint, fasttext_endpoint, shelves, token
 
 # Fewer entries than this and it is the libraries' empty tokenizer, or none worth having.
 SMALLEST_VOCABULARY = 1000
@@ -61,10 +62,11 @@ class Role:
 
     Attributes:
         name: what the notebooks say.
-        mini: folder below `data/models/`.
-        hub: id on the hub; empty where the notebook trains its own.
+        mini: folder below `data/models/`; empty where none is shipped.
+        hub: id on the hub; empty where there is none.
         task: what it is loaded for when nothing else is asked; a key of `TASKS`.
         note: what one should know about the hub's checkpoint.
+        instead: what to do in the set of models that has no checkpoint.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Role:
     hub: str
     task: str = "encoder"
     note: str = ""
+    instead: str = ""
 
 
 _ROLES = (
@@ -86,17 +89,19 @@ _ROLES = (
     ),
     Role(
         "NER",
-        "mini-xlmr-ner",
+        "",
         "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
         "tagging",
         "fine-tuned on English CoNLL-2003; the repository states no licence",
+        'train one, which takes seconds: model, tokenizer = xl.transfer.fine_tuned("ner")',
     ),
     Role(
         "NLI",
         "mini-infoxlm-nli",
         "",
         "classification",
-        "ours knows English pairs only; on the hub none does: the notebook trains one",
+        "ours knows English pairs only; on the hub none does",
+        'train one, as the notebook does: model, tokenizer = xl.transfer.fine_tuned("nli")',
     ),
     Role(
         "NLI contaminated",
@@ -105,22 +110,36 @@ _ROLES = (
         "classification",
         "has seen XNLI in 15 languages: no zero-shot model",
     ),
-    Role("sentiment", "mini-xlmr-sentiment", "", "classification", "trained in the notebook"),
+    Role(
+        "sentiment",
+        "mini-infoxlm-sentiment",
+        "",
+        "classification",
+        "ours knows English reviews only; on the hub none does",
+        'train one: model, tokenizer = xl.transfer.fine_tuned("sentiment")',
+    ),
     Role(
         "sentiment specialist",
-        "mini-xlmr-sentiment",
+        "mini-infoxlm-sentiment",
         "nlptown/bert-base-multilingual-uncased-sentiment",
         "classification",
         "1 to 5 stars, in English, Dutch, German, French, Italian, Spanish",
     ),
     Role(
         "language id",
-        "mini-xlmr-language-id",
+        "",
         "papluca/xlm-roberta-base-language-detection",
         "classification",
         "20 languages",
+        "use lingua, which needs no model: xl.serving.LanguageIdentifier(languages)",
     ),
-    Role("student", "mini-distilmbert", "distilbert/distilbert-base-multilingual-cased"),
+    Role(
+        "student",
+        "",
+        "distilbert/distilbert-base-multilingual-cased",
+        instead="distil one: xl.distillation.distill(teacher, student, …), where "
+        "student = xl.distillation.student_of(teacher)",
+    ),
     Role(
         "AfroXLMR",
         "mini-infoxlm",
@@ -145,7 +164,9 @@ _OTHER_PAIRS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 # Some repositories have pickled weights only. There the hub's bot has opened a pull request
 # with the same weights as safetensors, and owners who have moved on never merged it.
-_CONVERSION_BOT = "SFconvertbot"
+CONVERSION_BOT = "SFconvertbot"
+
+MIRROR_LACKS_IT = "fetch it on the mirror's computer (fetch --hub), or ask without XL_MIRROR"
 
 _TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.spm"]
 _MODEL_FILES = [
@@ -179,6 +200,21 @@ def resolve(what: str) -> Role:
         f"roles: {', '.join(ROLES)}, translation:en-de; ids look like owner/name"
         + (f"; did you mean {' or '.join(near)}?" if near else ""),
     )
+
+
+def expect(what: str) -> None:
+    """Note that a model of the hub may be loaded later: `fetch --hub` then brings it along.
+
+    For what is loaded only once somebody gives it a text, in an explorer perhaps. Nothing is noted
+    in the `mini` set, or where the hub has no model for a role.
+
+    Raises:
+        HubError: as `resolve`.
+    """
+    checkpoint = resolve(what).hub
+    if settings.current().models == "hub" and checkpoint:
+        for kind in ("tokenizer", "weights"):
+            needs.note(kind, checkpoint)
 
 
 def tokenizer(what: str | Path, *, revision: str | None = None) -> Any:
@@ -301,7 +337,7 @@ def reachable(seconds: float = 3.0) -> bool:
     if constants.HF_HUB_OFFLINE:
         return False
     try:
-        get_session().get(f"{constants.ENDPOINT}/api/models?limit=1", timeout=seconds)
+        get_session().get(f"{endpoint()}/api/models?limit=1", timeout=seconds)
     except Exception:  # noqa: BLE001 - any failure of any HTTP client means: not reachable
         return False
     return True
@@ -321,9 +357,10 @@ def _folder(what: str | Path, patterns: list[str], revision: str | None) -> Path
             return _mini_folder(role)
         if not role.hub:
             raise HubError(
-                f"the hub has no checkpoint for {role.name!r}: {role.note}",
-                "run the cells of the notebook that train it",
+                f"the hub has no checkpoint for {role.name!r}: {role.note}", role.instead
             )
+    kind = "weights" if patterns is _MODEL_FILES else "tokenizer"
+    needs.note(kind, role.hub, *([revision] if revision else []))
     if patterns is _MODEL_FILES and revision is None:
         folder = _weights_folder(role.hub)
     else:
@@ -333,6 +370,11 @@ def _folder(what: str | Path, patterns: list[str], revision: str | None) -> Path
 
 
 def _mini_folder(role: Role) -> Path:
+    if not role.mini:
+        raise HubError(
+            f"the mini set has no model for {role.name!r}",
+            f'{role.instead}; or use the real one with xl.use("hub")',
+        )
     prefix = f"models/{role.mini}/"
     names = [name for name in assets.manifest() if name.startswith(prefix)]
     if not names:
@@ -365,21 +407,41 @@ def _hub_folder(checkpoint: str, patterns: list[str], revision: str) -> Path:
 
 
 def _cached_folder(checkpoint: str, patterns: list[str], revision: str) -> Path | None:
-    """Return the folder of a snapshot if the cache has all that is asked of it."""
+    """Return the folder of a snapshot on the first shelf that has all that is asked of it."""
+    there = (_on_shelf(checkpoint, patterns, revision, shelf.hub) for shelf in shelves())
+    return next((folder for folder in there if folder is not None), None)
+
+
+def _on_shelf(checkpoint: str, patterns: list[str], revision: str, cache: Path) -> Path | None:
     from huggingface_hub import errors
 
     try:
-        folder = _snapshot(checkpoint, patterns, revision, local_files_only=True)
+        folder = _snapshot(checkpoint, patterns, revision, local_files_only=True, cache_dir=cache)
     except (OSError, ValueError, errors.HfHubHTTPError):
         return None
     return folder if _complete(folder, patterns) else None
+
+
+def wanted_files(kind: str) -> list[str]:
+    """Return the patterns of the files that a `"tokenizer"` or `"weights"` consist of."""
+    return list(_TOKENIZER_FILES if kind == "tokenizer" else _MODEL_FILES)
+
+
+def cached(kind: str, checkpoint: str, revision: str | None, cache: Path) -> Path | None:
+    """Return the folder in which a cache has a `"tokenizer"` or `"weights"` whole, if it has."""
+    patterns = _TOKENIZER_FILES if kind == "tokenizer" else _MODEL_FILES
+    folder = _on_shelf(checkpoint, patterns, revision or "main", cache)
+    taken = conversion_taken(checkpoint)
+    if folder is None and kind == "weights" and revision is None and taken is not None:
+        return _on_shelf(checkpoint, patterns, taken[1], cache)
+    return folder
 
 
 def _snapshot(checkpoint: str, patterns: list[str], revision: str, **how: Any) -> Path:
     from huggingface_hub import snapshot_download
 
     get = functools.partial(snapshot_download, allow_patterns=patterns, ignore_patterns=["*/*"])
-    return Path(get(checkpoint, revision=revision, **how))
+    return Path(get(checkpoint, revision=revision, endpoint=endpoint(), token=token(), **how))
 
 
 @contextmanager
@@ -399,10 +461,29 @@ def _in_plain_words(checkpoint: str, revision: str) -> Iterator[None]:
         remedy = "check the name of the branch, tag or commit"
         raise HubError(f"{checkpoint} has no revision {revision!r}", remedy) from error
     except Exception as error:  # a broken line has another name in every HTTP client
-        raise HubError(
-            f"{checkpoint} could not be fetched whole ({first_line(error)})",
-            "run this again: it carries on where it stopped",
-        ) from error
+        raise HubError(*plainly(error, checkpoint)) from error
+
+
+def plainly(error: BaseException, name: str) -> tuple[str, str]:
+    """Return problem and remedy for what the hub's client raised while it fetched `name`."""
+    from huggingface_hub import errors
+
+    # The client wraps what has happened to it.
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in net.FULL:
+            return (
+                f"the disk is full: {name} could not be fetched whole",
+                "make room, or name another disk in HF_HOME, and run this again",
+            )
+        if isinstance(cause, errors.HfHubHTTPError) and cause.response.status_code == 429:
+            wait = net.asked_to_wait(cause.response.headers)
+            return net.too_often("the hub", wait)
+        cause = cause.__cause__
+    return (
+        f"{name} could not be fetched whole ({first_line(error)})",
+        "run this again: it carries on where it stopped",
+    )
 
 
 def _complete(folder: Path, patterns: list[str]) -> bool:
@@ -428,9 +509,10 @@ def compare_checksums(checkpoint: str, folder: Path) -> None:
     Raises:
         HubError: a file differs. It is not used, and the record stays.
     """
-    name = checkpoint.replace("/", "--")
-    record = settings.current().cache / "hub-checksums" / f"{name}@{folder.name}.json"
+    record = _checksum_record(checkpoint, folder, settings.current().cache)
     known = _read_record(record)
+    for shelf in shelves()[1:]:  # what was fetched beforehand has the hub's own checksums
+        known |= noted_checksums(checkpoint, folder, shelf.cache)
     fresh: dict[str, str] = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         key = file.relative_to(folder).as_posix()
@@ -447,20 +529,45 @@ def compare_checksums(checkpoint: str, folder: Path) -> None:
                 f"remove {remove}, then run this again: it is downloaded anew",
             )
     if fresh:
-        with files.lock(record.with_suffix(".lock")):
-            merged = {**_read_record(record), **fresh}
-            files.write_text(record, json.dumps(merged, indent=1, sort_keys=True) + "\n")
+        note_checksums(checkpoint, folder, fresh, settings.current().cache)
+
+
+def noted_checksums(checkpoint: str, folder: Path, cache: Path) -> dict[str, str]:
+    """Return the SHA-256 of a snapshot's files by name, as a cache has noted them."""
+    return _read_record(_checksum_record(checkpoint, folder, cache))
+
+
+def _checksum_record(checkpoint: str, folder: Path, cache: Path) -> Path:
+    name = checkpoint.replace("/", "--")
+    return cache / "hub-checksums" / f"{name}@{folder.name}.json"
+
+
+def note_checksums(checkpoint: str, folder: Path, digests: Mapping[str, str], cache: Path) -> None:
+    """Write down the SHA-256 of files whose names do not tell it, for `compare_checksums`."""
+    record = _checksum_record(checkpoint, folder, cache)
+    with files.lock(record.with_suffix(".lock")):
+        merged = {**_read_record(record), **digests}
+        files.write_text(record, json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 
 def _as_named(file: Path) -> bool | None:
     """Whether a blob's content agrees with its name; None where the name tells nothing."""
-    blob = file.resolve().name
+    blob = blob_name(file)
     if re.fullmatch(r"[0-9a-f]{64}", blob):
         return blob == files.sha256(file)
     if re.fullmatch(r"[0-9a-f]{40}", blob):
         content = file.read_bytes()
         return blob == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     return None
+
+
+def blob_name(file: Path) -> str:
+    """Return the name of the blob that a file of a snapshot leads to; empty for a plain file.
+
+    The blob may be a link itself, into a store that repositories share, where names are hashes of
+    another kind. So only the first link is read.
+    """
+    return Path(os.readlink(file)).name if file.is_symlink() else ""
 
 
 def _read_record(file: Path) -> dict[str, Any]:
@@ -486,17 +593,17 @@ def _weights_folder(checkpoint: str) -> Path:
 
     Where there is neither, it is the main branch as it is: `_require_safetensors` refuses it.
     """
-    taken = _taken_before(checkpoint)
+    taken = conversion_taken(checkpoint)
     if taken and _cached_folder(checkpoint, _MODEL_FILES, "main") is None:
-        cached = _cached_folder(checkpoint, _MODEL_FILES, taken)
-        if cached is not None:
-            return cached
+        there = _cached_folder(checkpoint, _MODEL_FILES, taken[1])
+        if there is not None:
+            return there
     main = _hub_folder(checkpoint, _MODEL_FILES, "main")
-    revision = None if _complete(main, _MODEL_FILES) else _conversion(checkpoint)
+    revision = None if _complete(main, _MODEL_FILES) else conversion(checkpoint)
     if revision is None:
         return main
     folder = _hub_folder(checkpoint, _MODEL_FILES, revision)
-    _note_taken(checkpoint, revision, folder.name)
+    note_conversion(checkpoint, revision, folder.name, settings.current().cache)
     warnings.warn(
         f"{checkpoint} has no safetensors on its main branch: "
         f"taken from {revision}, the conversion by the hub's bot",
@@ -506,16 +613,20 @@ def _weights_folder(checkpoint: str) -> Path:
     return folder
 
 
-def _conversion(checkpoint: str) -> str | None:
-    """Return the git reference of the conversion bot's newest fitting pull request, if any."""
+def conversion(checkpoint: str) -> str | None:
+    """Return the git reference of the conversion bot's newest fitting pull request, if any.
+
+    Raises:
+        HubError: the hub cannot be asked.
+    """
     from huggingface_hub import HfApi, errors
 
     with _in_plain_words(checkpoint, "main"):
         try:
             proposed = list(
-                HfApi().get_repo_discussions(
+                HfApi(endpoint=endpoint(), token=token()).get_repo_discussions(
                     checkpoint,
-                    author=_CONVERSION_BOT,
+                    author=CONVERSION_BOT,
                     discussion_type="pull_request",
                     discussion_status="open",
                 )
@@ -528,7 +639,7 @@ def _conversion(checkpoint: str) -> str | None:
             # Anyone may propose weights, under the bot's usual title too: the author decides,
             # and a server that knows no filters must not decide otherwise.
             reference = request.git_reference
-            if request.author == _CONVERSION_BOT and request.status == "open" and reference:
+            if request.author == CONVERSION_BOT and request.status == "open" and reference:
                 if _converts(checkpoint, reference):
                     return reference
     return None
@@ -548,28 +659,35 @@ def _blobs(checkpoint: str, revision: str) -> dict[str, str]:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-    entries = HfApi().list_repo_tree(checkpoint, revision=revision)
+    entries = HfApi(endpoint=endpoint(), token=token()).list_repo_tree(
+        checkpoint, revision=revision
+    )
     return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
 
-def _conversion_record(checkpoint: str) -> Path:
+def _conversion_record(checkpoint: str, cache: Path) -> Path:
     name = checkpoint.replace("/", "--")
-    return settings.current().cache / "hub-conversions" / f"{name}.json"
+    return cache / "hub-conversions" / f"{name}.json"
 
 
-def _taken_before(checkpoint: str) -> str | None:
-    """Return the commit of the conversion that was taken here, if one was.
+def conversion_taken(checkpoint: str) -> tuple[str, str] | None:
+    """Return reference and commit of the conversion that was taken here, if one was.
 
     The hub's cache cannot tell: it holds other pull requests too, once somebody asks for them.
     """
-    commit = _read_record(_conversion_record(checkpoint)).get("commit")
-    return commit if isinstance(commit, str) else None
+    for shelf in shelves():
+        record = _read_record(_conversion_record(checkpoint, shelf.cache))
+        revision, commit = record.get("revision"), record.get("commit")
+        if isinstance(commit, str):
+            return str(revision), commit
+    return None
 
 
-def _note_taken(checkpoint: str, revision: str, commit: str) -> None:
-    content = {"revision": revision, "commit": commit, "author": _CONVERSION_BOT}
+def note_conversion(checkpoint: str, revision: str, commit: str, cache: Path) -> None:
+    """Write down which conversion was taken, for `conversion_taken`."""
+    content = {"revision": revision, "commit": commit, "author": CONVERSION_BOT}
     text = json.dumps(content, indent=1) + "\n"
-    files.write_text(_conversion_record(checkpoint), text)
+    files.write_text(_conversion_record(checkpoint, cache), text)
 
 
 # ── loading ──────────────────────────────────────────────────────────────────────────────
@@ -686,8 +804,6 @@ def first_line(error: BaseException) -> str:
 
 # ── fastText vectors and MUSE dictionaries ───────────────────────────────────────────────
 
-FASTTEXT_ENDPOINT = "https://dl.fbaipublicfiles.com"
-
 # MUSE (Conneau et al., 2018, ICLR) has English with each of these, in both directions, and
 # every pair of the six European languages.
 MUSE_WITH_ENGLISH = frozenset(
@@ -719,16 +835,42 @@ def fasttext_vectors(lang: str, max_vocab: int = 200_000, *, refresh: bool = Fal
         raise HubError(f"{lang!r} is no language code", "use a code such as 'de'")
     if isinstance(max_vocab, bool) or not isinstance(max_vocab, int) or max_vocab < 1:
         raise HubError(f"max_vocab is {max_vocab!r}", "use a whole number from 1")
-    folder = settings.current().cache / "fasttext"
-    target = folder / f"wiki.{lang}.{max_vocab}.vec"
-    with files.lock(folder / f"wiki.{lang}.lock"):
+    needs.note("vectors", lang, str(max_vocab))
+    remedy = f'xl.hub.fasttext_vectors("{lang}", {max_vocab}, refresh=True)'
+    target = vectors_file(lang, max_vocab, settings.current().cache)
+    for shelf in () if refresh or is_recorded(target) else shelves()[1:]:
+        beforehand = vectors_file(lang, max_vocab, shelf.cache)
+        if _trusted(beforehand, f"copy {beforehand.name} anew, or {remedy}"):
+            return beforehand
+    with files.lock(target.parent / f"wiki.{lang}.lock"):
         if refresh:
             target.unlink(missing_ok=True)
-            _record_of(target).unlink(missing_ok=True)
-        if not _trusted(target, f'xl.hub.fasttext_vectors("{lang}", {max_vocab}, refresh=True)'):
-            url = f"{_endpoint()}/fasttext/vectors-wiki/wiki.{lang}.vec"
-            _stream_vectors(url, lang, target, max_vocab)
+            record_beside(target).unlink(missing_ok=True)
+        if not _trusted(target, remedy):
+            _stream_vectors(vectors_url(lang, max_vocab), lang, target, max_vocab)
     return target
+
+
+def vectors_file(lang: str, max_vocab: int, cache: Path) -> Path:
+    """Return where a cache has so many words of a language's vectors, if it has them."""
+    return cache / "fasttext" / f"wiki.{lang}.{max_vocab}.vec"
+
+
+def vectors_url(lang: str, words: int) -> str:
+    """Return the address of a language's vectors, of which the first `words` are wanted."""
+    url = f"{fasttext_endpoint()}/fasttext/vectors-wiki/wiki.{lang}.vec"
+    # A mirror may hold fewer words than are wanted. It has to know, or those would pass for all.
+    return f"{url}?words={words}" if settings.current().mirror else url
+
+
+def muse_file(src: str, tgt: str, split: str, cache: Path) -> Path:
+    """Return where a cache has a dictionary, if it has it."""
+    return cache / "muse" / f"{src}-{tgt}{MUSE_SPLITS[split]}.txt"
+
+
+def muse_url(src: str, tgt: str, split: str) -> str:
+    """Return the address of a dictionary."""
+    return f"{fasttext_endpoint()}/arrival/dictionaries/{src}-{tgt}{MUSE_SPLITS[split]}.txt"
 
 
 def muse_dictionary(src: str, tgt: str, split: str = "train") -> list[tuple[str, str]]:
@@ -748,13 +890,17 @@ def muse_dictionary(src: str, tgt: str, split: str = "train") -> list[tuple[str,
             f"MUSE has no dictionary {src}-{tgt}",
             f'use the course\'s own: xl.datasets.lexicon("{src}", "{tgt}")',
         )
-    name = f"{src}-{tgt}{MUSE_SPLITS[split]}.txt"
-    folder = settings.current().cache / "muse"
-    target = folder / name
-    with files.lock(folder / f"{name}.lock"):
+    needs.note("dictionary", src, tgt, split)
+    target = muse_file(src, tgt, split, settings.current().cache)
+    for shelf in () if is_recorded(target) else shelves()[1:]:
+        beforehand = muse_file(src, tgt, split, shelf.cache)
+        if _trusted(beforehand, f"copy {beforehand.name} anew"):
+            return _parse_pairs(beforehand, beforehand.name)
+    name = target.name
+    with files.lock(target.with_name(f"{name}.lock")):
         if not _trusted(target, f"remove {target} and run this again"):
-            url = f"{_endpoint()}/arrival/dictionaries/{name}"
-            part = folder / f"{name}.part"
+            url = muse_url(src, tgt, split)
+            part = target.with_name(f"{name}.part")
             _collect(url, part, f"MUSE dictionary {src}-{tgt}")
             _parse_pairs(part, name)
             os.replace(part, target)
@@ -792,7 +938,7 @@ def _stream_vectors(url: str, lang: str, target: Path, max_vocab: int) -> None:
     part = target.with_name(target.name + ".part")
     remedy = "remove it and run this again"
     _collect(url, part, f"fastText vectors for {lang!r}", net.Lines(max_vocab + 1))
-    with part.open("rb") as source, files.replacing(target) as temporary:
+    with net.room_for(target), part.open("rb") as source, files.replacing(target) as temporary:
         words, dim = _header(source.readline(), part)
         wanted = min(words, max_vocab)
         with temporary.open("wb") as out:
@@ -830,16 +976,34 @@ def _collect(url: str, part: Path, thing: str, lines: net.Lines | None = None) -
         net.collect(url, part, lines=lines)
     except net.DownloadError as error:
         if error.status in (403, 404):
-            raise HubError(f"the server has no {thing}", f"check the code ({url})") from error
+            remedy = MIRROR_LACKS_IT if settings.current().mirror else f"check the code ({url})"
+            raise HubError(f"the server has no {thing}", remedy) from error
         raise HubError(f"no {thing}: {error.problem}", error.remedy) from error
 
 
-def _endpoint() -> str:
-    return (os.environ.get("XL_FASTTEXT_ENDPOINT") or FASTTEXT_ENDPOINT).rstrip("/")
-
-
-def _record_of(file: Path) -> Path:
+def record_beside(file: Path) -> Path:
+    """Return where the record of a vector file or dictionary is."""
     return file.with_name(file.name + ".json")
+
+
+def record_of(file: Path) -> dict[str, Any]:
+    """Return what was noted of a vector file or dictionary when it came; empty if nothing was.
+
+    Raises:
+        HubError: the record is damaged.
+    """
+    return _read_record(record_beside(file))
+
+
+def is_recorded(file: Path) -> bool:
+    """Whether a vector file or dictionary is there, with a record and of the size in it."""
+    record = record_of(file)
+    return file.is_file() and file.stat().st_size == record.get("bytes")
+
+
+def is_unaltered(file: Path) -> bool:
+    """Whether a vector file or dictionary has the checksum of its record."""
+    return is_recorded(file) and files.sha256(file) == record_of(file).get("sha256")
 
 
 def _write_record(file: Path, url: str, **more: int) -> None:
@@ -851,7 +1015,7 @@ def _write_record(file: Path, url: str, **more: int) -> None:
         "checked": "trust on first use: the checksum was taken here, at the first download",
         **more,
     }
-    files.write_text(_record_of(file), json.dumps(content, indent=1) + "\n")
+    files.write_text(record_beside(file), json.dumps(content, indent=1) + "\n")
 
 
 def _trusted(file: Path, remedy: str) -> bool:
@@ -860,7 +1024,7 @@ def _trusted(file: Path, remedy: str) -> bool:
     Raises:
         HubError: it differs from its record.
     """
-    record = _read_record(_record_of(file))
+    record = record_of(file)
     if not file.exists() or not record:
         return False
     if file.stat().st_size != record.get("bytes") or files.sha256(file) != record.get("sha256"):

@@ -8,13 +8,15 @@ bytes are the right ones: callers compare checksums before a part gets its final
 
 from __future__ import annotations
 
+import email.utils
+import errno
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from xlhelpers import files, settings
@@ -29,6 +31,13 @@ CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 # Attempts in a row that may bring nothing before we give up. An attempt that brought
 # bytes starts the count afresh: a slow, shaky line still gets there.
 FRUITLESS_ATTEMPTS = 3
+# A line that brings less than this in so long is as good as cut: 1 kB a second.
+STALL_SECONDS, STALL_BYTES = 60.0, 60_000
+# A server that is asked too often may say how long to wait; longer than this, the reader decides.
+MOST_PATIENCE = 300.0
+
+# What systems say when a disk, a quota or the size of a file is exhausted.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Lines:
@@ -72,21 +81,55 @@ class DownloadError(CourseError):
         self.status = status
 
 
+class DiskFullError(DownloadError):
+    """There is no room for what is being written."""
+
+
+class ChangedError(DownloadError):
+    """There is another file at the address than the one that was to be had."""
+
+
 class _Retry(Exception):
-    """The attempt failed in a way that another one may cure."""
+    """The attempt failed in a way that another one may cure.
+
+    Attributes:
+        wait: seconds that the server asks us to wait.
+        status: as in `DownloadError`.
+        slow: whether bytes came, but too few to go on.
+    """
+
+    def __init__(
+        self, why: str, wait: float = 0.0, status: int | None = None, slow: bool = False
+    ) -> None:
+        super().__init__(why)
+        self.wait, self.status, self.slow = wait, status, slow
 
 
 def collect(
-    url: str, part: Path, *, expected: int | None = None, lines: Lines | None = None
+    url: str,
+    part: Path,
+    *,
+    expected: int | None = None,
+    lines: Lines | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> None:
     """Download `url` into `part`, continuing what is there, until it is complete.
 
     `expected` is the size in bytes where it is known. With `lines`, the download ends, and
-    the connection is closed, as soon as that many lines have come.
+    the connection is closed, as soon as that many lines have come. `headers` are sent along.
 
     Raises:
+        ChangedError: the file has another size than `expected`; nothing stays.
+        DiskFullError: the disk is full; what has arrived stays in `part`.
         DownloadError: the file could not be had; what has arrived stays in `part`.
     """
+    with room_for(part):
+        _collect(url, part, expected, lines, headers or {})
+
+
+def _collect(
+    url: str, part: Path, expected: int | None, lines: Lines | None, headers: Mapping[str, str]
+) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
     fruitless = furthest = 0
     while True:
@@ -102,29 +145,74 @@ def collect(
         if lines is not None and lines.begin(part):
             return
         try:
-            return _attempt(url, part, before, expected, lines)
+            return _attempt(url, part, before, expected, lines, headers)
         except _Retry as error:
             # Only bytes beyond all that earlier attempts had count as gain: a server that
             # makes us begin again and again would otherwise keep us here for ever.
-            gained = _size(part) > max(before, furthest)
+            gained = _size(part) > max(before, furthest) and not error.slow
             furthest = max(before, furthest, _size(part))
             fruitless = 0 if gained else fruitless + 1
             if fruitless >= FRUITLESS_ATTEMPTS:
                 raise DownloadError(
                     f"the download of {url} failed: {error}",
                     "check the network and run this again: it carries on where it stopped",
+                    error.status,
                 ) from error
-            _wait(0.1 * 2**fruitless)
+            if error.wait > 2 and settings.current().progress:
+                host = urlsplit(url).netloc
+                print(f"{host} asks us to wait {error.wait:.0f} s.", file=sys.stderr)
+            _wait(max(error.wait, 0.1 * 2**fruitless))
 
 
 def discard(part: Path) -> None:
     """Remove a part file and what is remembered about it."""
     part.unlink(missing_ok=True)
+    forget(part)
+
+
+def forget(part: Path) -> None:
+    """Remove what is remembered about a part file that has been moved to its final name."""
     _tag_file(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Lines | None) -> None:
-    with _open(url, part, start) as response:
+@contextmanager
+def room_for(target: Path) -> Iterator[None]:
+    """Turn what the system says when a disk is full into a sentence.
+
+    Raises:
+        DiskFullError: it was said while the block ran.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskFullError(
+            f"the disk of {target.parent} is full, or you may not write more to it",
+            "make room and run this again: it carries on where it stopped",
+        ) from error
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float:
+    """Return how many seconds a server asks to wait (`Retry-After`); 0 where it does not say."""
+    said = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return float(said)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+def _attempt(
+    url: str,
+    part: Path,
+    start: int,
+    expected: int | None,
+    lines: Lines | None,
+    headers: Mapping[str, str],
+) -> None:
+    with _open(url, part, start, headers) as response:
         start = _accept(response, part, start)
         length = response.headers.get("Content-Length")
         if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -138,7 +226,7 @@ def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Line
         with part.open("ab") as handle, _progress(url, total, start) as advance:
             for chunk in _chunks(response):
                 keep = lines.keep(chunk) if lines is not None else None
-                handle.write(chunk if keep is None else chunk[:keep])
+                _append(handle, chunk if keep is None else chunk[:keep])
                 advance(len(chunk))
                 if keep is not None:
                     return
@@ -152,18 +240,22 @@ def _attempt(url: str, part: Path, start: int, expected: int | None, lines: Line
         raise _Retry(f"the line was cut after {size} of {total} bytes")
 
 
-def _changed(url: str, expected: int | None, found: int | None) -> DownloadError:
-    return DownloadError(
+def _append(handle: IO[bytes], chunk: bytes) -> None:
+    handle.write(chunk)
+
+
+def _changed(url: str, expected: int | None, found: int | None) -> ChangedError:
+    return ChangedError(
         f"{url} has {found} bytes instead of {expected}",
         "the file behind this address has changed; please report it",
     )
 
 
 @contextmanager
-def _open(url: str, part: Path, start: int) -> Iterator[requests.Response]:
+def _open(url: str, part: Path, start: int, more: Mapping[str, str]) -> Iterator[requests.Response]:
     import requests
 
-    headers = {"Accept-Encoding": "identity"}
+    headers = {**more, "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
         if _tag_file(part).exists():
@@ -197,7 +289,10 @@ def _accept(response: requests.Response, part: Path, start: int) -> int:
         discard(part)
         raise _Retry("the server has fewer bytes than we hold; starting again")
     if status >= 500 or status == 429:
-        raise _Retry(f"the server answered {status}")
+        wait = asked_to_wait(response.headers)
+        if wait > MOST_PATIENCE:
+            raise DownloadError(*too_often(urlsplit(response.url).netloc, wait), status)
+        raise _Retry(f"the server answered {status}", wait, status)
     if status not in (200, 206):
         raise DownloadError(
             f"{response.url} answered {status} {response.reason}",
@@ -220,13 +315,36 @@ def _accept(response: requests.Response, part: Path, start: int) -> int:
     return 0
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    import requests
+def too_often(host: str, wait: float) -> tuple[str, str]:
+    """The sentences for a server that has had too many requests; `wait` is in seconds, 0 unknown.
 
+    In a class all computers share one address, and it is the address that is counted.
+    """
+    often = f"{host} has had too many requests from this address"
+    asks = f" and asks to wait {max(1, round(wait / 60))} min" if wait else ""
+    return often + asks, (
+        "wait and run this again: it carries on where it stopped. For a class, fetch once and "
+        "serve the others: python3 course.py mirror"
+    )
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield what comes as it comes; gives up on a line that is as good as cut."""
+    import urllib3
+
+    # Waiting for a full chunk would hide a server that sends a byte now and then.
+    read = getattr(response.raw, "read1", None) or response.raw.read
+    since, came = time.monotonic(), 0
     try:
-        yield from response.iter_content(CHUNK)
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-        raise _Retry("the line was cut") from None
+        while chunk := read(CHUNK, decode_content=True):
+            yield chunk
+            came += len(chunk)
+            if (seconds := time.monotonic() - since) >= STALL_SECONDS:
+                if came < STALL_BYTES:
+                    raise _Retry(f"{came} bytes came in {seconds:.0f} s", slow=True)
+                since, came = time.monotonic(), 0
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise _Retry("the line was cut") from error
 
 
 @contextmanager

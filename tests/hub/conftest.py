@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import classroom
 import pytest
-from loopback_server import Server
+from classroom import Computer, Machine
+from loopback_server import Hub, Server
 
-from xlhelpers import settings
+from xlhelpers import needs, net, prefetch, settings
 
 
 @pytest.fixture
@@ -33,3 +36,20 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def server() -> Iterator[Server]:
     with Server() as running:
         yield running
+
+
+@pytest.fixture
+def small_hub(tmp_path: Path) -> Iterator[Hub]:
+    with classroom.small_hub(tmp_path / "repositories") as running:
+        yield running
+
+
+@pytest.fixture
+def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Computer:
+    """Computers by name, and a list of needs that is made up."""
+    listed = tmp_path / "needs.json"
+    listed.write_text(json.dumps(classroom.NEEDS), encoding="utf-8")
+    monkeypatch.setattr(needs, "LIST", listed)
+    monkeypatch.setattr(net, "_wait", lambda seconds: None)
+    monkeypatch.setattr(prefetch, "MARGIN", 0)
+    return lambda name: Machine(tmp_path / name, monkeypatch)

@@ -52,6 +52,7 @@ class Learner:
             "HF_HOME": str(self.home / "hf"),
             "XL_CACHE": str(self.home / "xl"),
             "XL_MODELS": "hub",
+            "XL_HUB_FILES": "none",
             "XL_DEVICE": "cpu",
             "XL_PROGRESS": "0",
             "HF_HUB_DISABLE_XET": "1",

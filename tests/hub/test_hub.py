@@ -12,7 +12,7 @@ import stand_ins
 from learner import NOWHERE, Learner
 from loopback_server import Hub, PullRequest, Query, Resource
 
-from xlhelpers import hub, settings
+from xlhelpers import assets, hub, settings
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,11 @@ note("no commit", lambda: hub.tokenizer("mBERT", revision="f" * 40))
 
 
 @pytest.fixture(scope="module")
-def first(client: Learner) -> dict[str, Any]:
-    """What a first visit with a working network finds."""
-    return client.run(FIRST_VISIT)
+def first(client: Learner, served: Hub) -> dict[str, Any]:
+    """What a first visit with a working network finds, and what it asked for."""
+    before = len(served.requests)
+    found = client.run(FIRST_VISIT)
+    return found | {"asked": [path for how, path, _ in served.requests[before:] if how == "GET"]}
 
 
 def test_tokenizers_of_real_ids_load(first: dict[str, Any]) -> None:
@@ -119,17 +121,18 @@ def test_tokenizer_without_a_vocabulary_is_refused(first: dict[str, Any]) -> Non
 
 def test_unknown_names_are_told_apart(first: dict[str, Any]) -> None:
     assert "the hub has no model 'nobody/nothing'" in first["unknown"]
-    assert "the notebook trains one" in first["no checkpoint"]
+    assert "the hub has no checkpoint for 'NLI'" in first["no checkpoint"]
+    assert 'xl.transfer.fine_tuned("nli")' in first["no checkpoint"]
     assert "no revision 'v99'" in first["no revision"]
     assert "no revision 'ffff" in first["no commit"]
 
 
-def test_what_is_cached_is_used_without_a_request(first: dict[str, Any], served: Hub) -> None:
+def test_what_is_cached_is_used_without_a_request(first: dict[str, Any]) -> None:
     # mBERT was asked for three times: its tokenizer twice, its model once.
-    asked = [path for _, path, _ in served.requests if path.startswith("/api/models/google-bert")]
+    asked = [path for path in first["asked"] if path.startswith("/api/models/google-bert")]
     assert len([path for path in asked if path.endswith("/main")]) == 2
-    files = served.downloads()
-    assert len(files) == len(set(files))
+    files = [path for path in first["asked"] if "/resolve/" in path]
+    assert len(files) == len(set(files)) > 3
 
 
 def test_a_first_visit_is_quiet(first: dict[str, Any]) -> None:
@@ -342,9 +345,9 @@ def test_author_decides_whatever_the_server_lists(
     pull = PullRequest(1, "somebody", tmp_path)
     with Careless({"a/b": tmp_path}, {"a/b": [pull]}) as running:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", running.url)
-        assert hub._conversion("a/b") is None
+        assert hub.conversion("a/b") is None
         running.pulls = {"a/b": [dataclasses.replace(pull, author="SFconvertbot", num=2), pull]}
-        assert hub._conversion("a/b") == "refs/pr/2"
+        assert hub.conversion("a/b") == "refs/pr/2"
 
 
 def test_owner_who_takes_no_pull_requests_has_none(converted: dict[str, Any]) -> None:
@@ -416,8 +419,10 @@ def test_altered_conversion_is_refused(remembered: dict[str, Any]) -> None:
 def test_every_role_of_the_table_resolves_and_has_a_known_task() -> None:
     for name, role in hub.ROLES.items():
         assert hub.resolve(name) is role
-        assert role.task in hub.TASKS and role.mini
-        assert role.hub or role.note
+        assert role.task in hub.TASKS
+        assert (role.mini and role.hub) or role.instead.count("xl.") >= 1
+        folder = f"models/{role.mini}/model.safetensors"
+        assert not role.mini or folder in assets.manifest(), "no role points at what is not there"
     with pytest.raises(TypeError):
         hub.ROLES["x"] = hub.ROLES["mBERT"]  # type: ignore[index]
 
@@ -462,6 +467,21 @@ def test_mini_role_without_a_folder_says_so(course: Path) -> None:
     assert 'xl.use("hub")' in caught.value.remedy
     with pytest.raises(hub.HubError, match="not part of this version"):
         hub.tokenizer("XLM-R")
+
+
+@pytest.mark.parametrize(
+    ("role", "remedy"),
+    [
+        ("NER", 'xl.transfer.fine_tuned("ner")'),
+        ("language id", "xl.serving.LanguageIdentifier"),
+        ("student", "xl.distillation.distill"),
+    ],
+)
+def test_a_role_without_a_mini_model_names_what_to_do(role: str, remedy: str) -> None:
+    for load in (hub.model, hub.tokenizer):
+        with pytest.raises(hub.HubError, match="the mini set has no model for") as caught:
+            load(role)
+        assert remedy in caught.value.remedy and 'xl.use("hub")' in caught.value.remedy
 
 
 def test_unknown_task_and_missing_folder(course: Path) -> None:
