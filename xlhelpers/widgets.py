@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 
     from xlhelpers.embeddings import WordVectors
     from xlhelpers.plots import Figure
+    from xlhelpers.serving.routing import LanguageRouter
     from xlhelpers.transfer import Results
     from xlhelpers.translation import Translates
 
 _CAPTION = "white-space:nowrap;text-align:left"
 _LEFT = "text-align:left"
+# Inside a widget a table has no style of JupyterLab's, and its columns would touch.
+_TABLE = '<table style="border-spacing:0.8em 0.1em;min-width:min(30em,100%)">'
+_CAPTIONED = f'{_TABLE}<caption style="{_LEFT}">'
+_TYPED = "xl-typed"  # class of boxes to type in
+# Of a text that is shown whole. Pages of more are no help, and take long to lay out.
+_MOST_TYPED = 5_000
+# Signs of direction, which would turn round the sentence of ours that repeats them.
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 class Neighbours:
@@ -68,7 +77,7 @@ class Neighbours:
         if not word:
             return _note("Type a word.")
         if word not in self.before[source]:
-            return _note(f"“{_short(word)}” {self._unknown(word, source)}")
+            return _note(f"“{_short(word.translate(_TURNING))}” {self._unknown(word, source)}")
         gold, legend = _gold(source, target)
         columns = {
             "before": self._nearest(self.before, word, source, target, csls=False),
@@ -92,12 +101,12 @@ class Neighbours:
         import ipywidgets
 
         choices = [(_name(code), code) for code in self.before]
-        box = ipywidgets.Text(value=word, description="Word", continuous_update=False)
+        box = _typed(word, "Word", "18em")
         origin = ipywidgets.Dropdown(options=choices, value=source, description="From")
         goal = ipywidgets.Dropdown(options=choices, value=target, description="To")
         page = ipywidgets.HTML(self.table(word, source, target))
         _refresh(page, lambda: self.table(box.value, origin.value, goal.value), box, origin, goal)
-        return ipywidgets.VBox([ipywidgets.HBox([box, origin, goal]), page])
+        return ipywidgets.VBox([_side_by_side(box, origin, goal), page, _style()])
 
     def _check_languages(self, *codes: str) -> None:
         for code in codes:
@@ -156,10 +165,12 @@ def pieces(texts: Mapping[str, str], tokenizer: Any) -> Shown:
         f"{languages.html(' · '.join(cut), code)}</td></tr>"
         for code, cut, unknown in rows
     )
-    heads = ("language", "pieces", "unknown", "as the model reads it")
-    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("language", "pieces", "unknown"))
+    head += f'<th scope="col" style="{_LEFT}">as the model reads it</th>'
     return Shown(
-        None, "\n".join(told), f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        None,
+        "\n".join(told),
+        f"{_TABLE}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
     )
 
 
@@ -248,6 +259,7 @@ class LayerMap:
             self.groups,
             alt=f"Sentences in two dimensions ({'; '.join(panels)}), one colour and marker a "
             f"language: {told}. Lines join translations.",
+            caption="The two directions in which the vectors differ most. Lines join translations.",
             joined=self.joined,
         )
 
@@ -274,7 +286,7 @@ class LayerMap:
             slider,
             box,
         )
-        return ipywidgets.VBox([ipywidgets.HBox([choice, slider, box]), page])
+        return ipywidgets.VBox([_side_by_side(choice, slider, box), page])
 
     def _page(self, *view: Any) -> str:
         return self.figure(view)._repr_mimebundle_()["text/html"]
@@ -337,6 +349,8 @@ class Translations:
         text = unicodedata.normalize("NFC", text.strip())
         if source == target:
             return _note("Choose two different languages.")
+        if len(text) > _MOST_TYPED:
+            return _too_long(text)
         if not text or not _cut(text, self.tokenizer)[0]:
             return _note("Type a sentence, or pick one.")
         place = self.texts[source].index(text) if text in self.texts[source] else None
@@ -366,9 +380,7 @@ class Translations:
         origin = ipywidgets.Dropdown(options=choices, value=source, description="From")
         goal = ipywidgets.Dropdown(options=choices, value=target, description="To")
         pick = ipywidgets.Dropdown(options=self._picks(source), description="Pick", layout=wide)
-        box = ipywidgets.Text(
-            value=text, description="or type", continuous_update=False, layout=wide
-        )
+        box = _typed(text, "or type", "90%")
         page = ipywidgets.HTML(self.table(text, source, target))
 
         def new_source(_: Any) -> None:
@@ -383,7 +395,7 @@ class Translations:
         origin.observe(new_source, names="value")
         pick.observe(picked, names="value")
         _refresh(page, lambda: self.table(box.value, origin.value, goal.value), box, origin, goal)
-        return ipywidgets.VBox([ipywidgets.HBox([origin, goal]), pick, box, page])
+        return ipywidgets.VBox([_side_by_side(origin, goal), pick, box, page, _style()])
 
     def _picks(self, source: str) -> list[str]:
         return self.texts[source][:20]
@@ -463,7 +475,7 @@ class Sampling:
         )
         caption = f"Sampling exponent {alpha:g}: what each language gets, and against its own share"
         return (
-            f'<table><caption style="{_CAPTION}">{caption}</caption>'
+            f"{_CAPTIONED}{caption}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -535,12 +547,12 @@ class Opinions:
     def _widget(self, text: str, language: str) -> Any:
         import ipywidgets
 
-        box = ipywidgets.Textarea(value=text, description="Sentence", continuous_update=False)
+        box = _typed(text, "Sentence", "36em", lines=True)
         choices = [(_name(code), code) for code in self.known]
         menu = ipywidgets.Dropdown(options=choices, value=language, description="Language")
         page = ipywidgets.HTML(self.table(text, language))
         _refresh(page, lambda: self.table(box.value, menu.value), box, menu)
-        return ipywidgets.VBox([ipywidgets.HBox([box, menu]), page])
+        return ipywidgets.VBox([_side_by_side(box, menu), page, _style()])
 
     def _read(self, text: str, language: str, most: int = 60) -> str:
         cut, unknown = _cut(text, self.tokenizer)
@@ -730,6 +742,8 @@ class ZeroShot:
                     f"there are no texts in {code!r} here", f"choose among {', '.join(self.known)}"
                 )
         text, second = (unicodedata.normalize("NFC", one).strip() for one in (text, second))
+        if len(longest := max(text, second, key=len)) > _MOST_TYPED:
+            return _too_long(longest)
         if not _words(text, language):
             return _note("Type a sentence.")
         page = self._entities(text, language) + _new_words(text, self.known[language], language)
@@ -747,18 +761,16 @@ class ZeroShot:
     def _widget(self, text: str, language: str, second: str, other: str) -> Any:
         import ipywidgets
 
-        wide = ipywidgets.Layout(width="60%")
         choices = [(_name(code), code) for code in self.known]
-        how: dict[str, Any] = {"continuous_update": False, "layout": wide}
-        first = ipywidgets.Text(value=text, description="Sentence", **how)
-        of_first = ipywidgets.Dropdown(options=choices, value=language)
-        then = ipywidgets.Text(value=second, description="Follows?", **how)
-        of_then = ipywidgets.Dropdown(options=choices, value=other)
+        first = _typed(text, "Sentence", "36em")
+        of_first = ipywidgets.Dropdown(options=choices, value=language, description="Language")
+        then = _typed(second, "Follows?", "36em")
+        of_then = ipywidgets.Dropdown(options=choices, value=other, description="Language")
         page = ipywidgets.HTML(self.table(text, language, second, other))
         controls = (first, of_first, then, of_then)
         _refresh(page, lambda: self.table(*(control.value for control in controls)), *controls)
-        rows = [ipywidgets.HBox([first, of_first]), ipywidgets.HBox([then, of_then])]
-        return ipywidgets.VBox([*rows, page])
+        rows = [_side_by_side(first, of_first), _side_by_side(then, of_then)]
+        return ipywidgets.VBox([*rows, page, _style()])
 
     def _entities(self, text: str, language: str) -> str:
         from xlhelpers import encoding, finetuning
@@ -775,7 +787,10 @@ class ZeroShot:
         """Return words and signs; the tokenizer's pieces where blanks divide nothing."""
         if language in tokens.WRITTEN_TOGETHER:
             how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
-            places = self.tokenizer(text, **how)["offset_mapping"]
+            found = self.tokenizer(text, **how)["offset_mapping"]
+            # The sign for a blank, which is not in the text, is laid on the letter after it.
+            after = [start for start, _ in found[1:]] + [len(text)]
+            places = [place for place, next_ in zip(found, after, strict=True) if place[1] <= next_]
         else:
             places = tokens.spans(text, tokens.APOSTROPHE_CUTS.get(language, ""))
         return [text[a:b] for a, b in places if text[a:b].strip()]
@@ -846,7 +861,10 @@ def _bars(names: Sequence[str], probabilities: ArrayLike, caption: str) -> str:
         f'<td style="{_LEFT}">{_bar(p)}</td><td>{100 * p:.0f} %</td></tr>'
         for name, p in zip(names, np.asarray(probabilities, float).tolist(), strict=True)
     )
-    return f'<table><caption style="{_LEFT}">{caption}</caption><tbody>{rows}</tbody></table>'
+    # A caption would be as narrow as the table.
+    return (
+        f'<p>{caption}</p><table style="border-spacing:0.8em 0.1em"><tbody>{rows}</tbody></table>'
+    )
 
 
 def _bar(share: float, width: float = 12.0) -> str:
@@ -911,7 +929,7 @@ class Translating:
                 warnings.simplefilter("always", ours)
             row = translation.round_trip([text], there, back).iloc[0]
         rows = {
-            _name(self.source): languages.html(text, self.source),
+            _name(self.source): languages.html(_short(text, _MOST_TYPED), self.source),
             f"→ {_name(target)}": languages.html(row["pivot"], target),
             f"→ {_name(self.source)}": languages.html(row["back"], self.source),
         }
@@ -921,7 +939,7 @@ class Translating:
             for name, shown in rows.items()
         )
         caption = self._read(text, there) + f"The way back keeps {row['chrF']:.0f} chrF of 100."
-        page = f'<table><caption style="{_LEFT}">{caption}</caption><tbody>{body}</tbody></table>'
+        page = f"{_CAPTIONED}{caption}</caption><tbody>{body}</tbody></table>"
         notes = dict.fromkeys(_note(str(one.message)) for one in told)
         return page + _new_words(text, self.known, self.source) + "".join(notes)
 
@@ -935,12 +953,12 @@ class Translating:
     def _widget(self, text: str, target: str) -> Any:
         import ipywidgets
 
-        box = ipywidgets.Textarea(value=text, description="Sentence", continuous_update=False)
+        box = _typed(text, "Sentence", "36em", lines=True)
         choices = [(_name(code), code) for code in self.ways]
         menu = ipywidgets.Dropdown(options=choices, value=target, description="Into")
         page = ipywidgets.HTML(self.table(text, target))
         _refresh(page, lambda: self.table(box.value, menu.value), box, menu)
-        return ipywidgets.VBox([ipywidgets.HBox([box, menu]), page])
+        return ipywidgets.VBox([_side_by_side(box, menu), page, _style()])
 
     def _read(self, text: str, there: Translates, most: int = 60) -> str:
         """Return what a translator reads, as HTML; nothing where it has no tokenizer to ask."""
@@ -1016,7 +1034,7 @@ class LabelBudget:
             )
         told = f"about {math.ceil(need.labels)} labels, {self._money(need.labels, price)}"
         if need.labels == 0:
-            told = "no label, on the mean"
+            told = "no label, on average"
         if math.isinf(need.high):
             end = (
                 f"the 95 % interval goes from {math.ceil(need.low)} beyond the {need.most} that "
@@ -1054,7 +1072,7 @@ class LabelBudget:
         head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
         caption = f"What was measured: {_name(target)}, {strategy}"
         return (
-            f'{_note(said)}<table><caption style="{_CAPTION}">{html.escape(caption)}</caption>'
+            f"{_note(said)}{_CAPTIONED}{html.escape(caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -1103,7 +1121,7 @@ class LabelBudget:
             goal,
             cost,
         )
-        return ipywidgets.VBox([ipywidgets.HBox([menu, how]), ipywidgets.HBox([goal, cost]), page])
+        return ipywidgets.VBox([_side_by_side(menu, how), _side_by_side(goal, cost), page])
 
     def _check(self, target: str, score: float, price: float, strategy: str) -> None:
         choices = self.choices()
@@ -1132,6 +1150,95 @@ def _reached(row: Any, score: float) -> str:
     return "no" if row.high < score else "not sure"
 
 
+# ── a service ────────────────────────────────────────────────────────────────────────────
+
+
+class Service:
+    """What a router makes of any text, decision by decision: language, route, model, answer.
+
+    Args:
+        router: of classifiers; it says which model answered, and how the text was read.
+    """
+
+    def __init__(self, router: LanguageRouter) -> None:
+        self.router = router
+
+    def table(self, text: str) -> str:
+        """Return the decisions as an HTML table, and the probabilities where there is an answer."""
+        [routed] = self.router.classify([text])
+        found = routed.detection
+        guess = f"{_name(found.guess)}, {100 * found.confidence:.0f} %" if found.guess else "–"
+        rows = {
+            "Language": found.verdict + (f": {_name(found.language)}" if found.language else ""),
+            "best guess among those served": guess,
+            "share of all other languages": f"{100 * found.outside:.0f} %",
+            "Route": routed.route + (f" ({routed.fallback})" if routed.fallback else ""),
+            "model": routed.model_hash[:12] or "none was asked",
+        }
+        answer, bars = routed.answer, ""
+        if answer is None:
+            rows["No answer"] = routed.problem
+        else:
+            rows["Read"] = f"{answer.tokens} tokens in {answer.windows} window(s)"
+            doubt = ", below the threshold: a person should look" if answer.below_threshold else ""
+            rows["Answer"] = f"{answer.label}, {100 * answer.confidence:.0f} %{doubt}"
+            bars = _bars(list(answer.probabilities), list(answer.probabilities.values()), "")
+        body = "".join(
+            f'<tr><th scope="row" style="{_CAPTION}">{html.escape(name)}</th>'
+            f'<td style="{_LEFT}">{html.escape(told)}</td></tr>'
+            for name, told in rows.items()
+        )
+        # Without a language the browser goes by the first letter.
+        shown = _short(text, 200)
+        said = (
+            languages.html(shown, found.language)
+            if found.language
+            else f'<span dir="auto">{html.escape(shown)}</span>'
+        )
+        return f"{_CAPTIONED}{said}</caption><tbody>{body}</tbody></table>{bars}"
+
+    def show(self, text: str) -> Shown:
+        """Return the explorer, opened at one text."""
+        first = self.table(text)
+        widget = self._widget(text) if has_front_end() else None
+        return Shown(widget, f"Explorer: what the service makes of {_short(text)!r}", first)
+
+    def _widget(self, text: str) -> Any:
+        import ipywidgets
+
+        box = _typed(text, "Text", "36em", lines=True)
+        page = ipywidgets.HTML(self.table(text))
+        _refresh(page, lambda: self.table(box.value), box)
+        return ipywidgets.VBox([box, page, _style()])
+
+
+def _typed(value: str, name: str, width: str, lines: bool = False) -> Any:
+    """Return a box to type in, with the direction of what stands in it (see `_style`)."""
+    import ipywidgets
+
+    kind = ipywidgets.Textarea if lines else ipywidgets.Text
+    layout = ipywidgets.Layout(width=width, max_width="98%")
+    box = kind(value=value, description=name, continuous_update=False, layout=layout)
+    box.add_class(_TYPED)
+    return box
+
+
+def _style() -> Any:
+    """Return the rule for boxes: ipywidgets has no `dir="auto"`, which would say the same."""
+    import ipywidgets
+
+    rule = "{unicode-bidi:plaintext;text-align:start}"
+    shown = f"<style>.{_TYPED} input,.{_TYPED} textarea{rule}</style>"
+    return ipywidgets.HTML(shown, layout=ipywidgets.Layout(display="none"))
+
+
+def _side_by_side(*controls: Any) -> Any:
+    """Return controls in a row; in a narrow window, in as many rows as it takes."""
+    import ipywidgets
+
+    return ipywidgets.HBox(list(controls), layout=ipywidgets.Layout(flex_flow="row wrap"))
+
+
 def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:
     """Render again whenever a control changes; an error of ours is shown, not swallowed."""
 
@@ -1139,7 +1246,7 @@ def _refresh(page: Any, render: Callable[[], str], *controls: Any) -> None:
         try:
             page.value = render()
         except CourseError as error:
-            page.value = _note(str(error))
+            page.value = _note(error.sentences)
 
     for control in controls:
         control.observe(changed, names="value")
@@ -1162,13 +1269,15 @@ def _table(
     language: str,
     right: tuple[str, ...],
 ) -> str:
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in columns)
+    head = "".join(
+        f'<th scope="col" style="{_LEFT}">{html.escape(title)}</th>' for title in columns
+    )
     rows = "".join(
         "<tr>" + "".join(_cell(word, score, language, right) for word, score in row) + "</tr>"
         for row in zip(*columns.values(), strict=True)
     )
     return (
-        f'<table><caption style="{_CAPTION}">{caption}</caption>'
+        f"{_CAPTIONED}{caption}</caption>"
         f"<thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
@@ -1186,6 +1295,12 @@ def _short(word: str, most: int = 40) -> str:
 
 def _note(text: str) -> str:
     return f"<p>{html.escape(text)}</p>"
+
+
+def _too_long(text: str) -> str:
+    return _note(
+        f"This has {len(text)} characters. Type a text of at most {_MOST_TYPED}: it is shown whole."
+    )
 
 
 def _name(code: str) -> str:

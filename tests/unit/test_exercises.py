@@ -87,8 +87,8 @@ def _make() -> dict[str, engine.Question]:
             prompt="What share is right?",
             answer=_share,
             hints=("Count.", "Divide."),
+            share=True,
             wrong={
-                "a percentage": (lambda: 200 / 7, "A share lies between 0 and 1."),
                 "upside down": (lambda: 7 / 2, "Right ones go on top."),
             },
             why="Two of seven.",
@@ -150,6 +150,7 @@ def _make() -> dict[str, engine.Question]:
             id="sample.numbers",
             prompt="P@1 by language.",
             answer=_by_language,
+            share=True,
             wrong={"swapped": (lambda: {"de": 3.0, "sw": 41.0}, "The far one is lower.")},
         ),
         "custom": engine.Custom(
@@ -421,13 +422,15 @@ def test_random_arrays_never_raise(question: engine.Question) -> None:
     [
         ("number", "0.28", "wrong form", "a number is expected; yours is a text"),
         ("number", True, "wrong form", "True or False"),
-        ("number", [1, 2], "wrong form", "an array of shape (2,)"),
-        ("number", float("nan"), "wrong form", "finite"),
+        ("number", [1, 2], "wrong form", "a list of 2 numbers"),
+        ("number", float("nan"), "wrong form", "yours is nan. It is nan (not a number): that most"),
+        ("number", -math.inf, "wrong form", "yours is -inf. It is infinite: that most often"),
+        ("number", 200 / 7, "incorrect", "in per cent. Right, but a share of 1"),
         ("number", 0.2, "incorrect", "too low"),
         ("number", 0.9, "incorrect", "too high"),
         ("array", np.eye(3), "wrong form", "(4, 4) is expected; yours has shape (3, 3)"),
         ("array", np.eye(4), "incorrect", "of 16 entries are not"),
-        ("array", np.full((4, 4), np.nan), "wrong form", "16 of 16 entries are NaN"),
+        ("array", np.full((4, 4), np.nan), "wrong form", "16 of 16 entries are nan (not"),
         ("array", "W", "wrong form", "a text"),
         ("choice", "fr", "wrong form", "'de', 'sw'"),
         ("truth", 1, "wrong form", "True, False"),
@@ -440,6 +443,7 @@ def test_random_arrays_never_raise(question: engine.Question) -> None:
         ("numbers", {"de": 41.0}, "wrong form", "'de', 'sw' are expected"),
         ("numbers", {"de": 41.0, "sw": 30}, "incorrect", "Not right yet: 'sw'"),
         ("numbers", {"de": 41.0, "sw": "x"}, "wrong form", "at 'sw'"),
+        ("numbers", {"de": 4100, "sw": 300}, "incorrect", "in per cent. Right, but a share of 1"),
         ("custom", [1, 2], "wrong form", "square"),
         ("custom", [[1.0, 2.0], [0.0, 1.0]], "incorrect", "orthonormal"),
         ("function", np.eye(3), "wrong form", "without brackets"),
@@ -447,6 +451,17 @@ def test_random_arrays_never_raise(question: engine.Question) -> None:
         ("function", lambda m: 1 / 0, "incorrect", "ZeroDivisionError: division by zero"),
         ("function", lambda m: m[0], "wrong form", "an array of shape (30, 4); yours returned"),
         ("function", lambda m: m * 2, "incorrect", "(30, 4), which is not right"),
+        (
+            "function",
+            lambda m: ["a"] * 3,
+            "wrong form",
+            "(30, 4); yours returned a list of 3 texts",
+        ),
+        ("function", lambda m: [1.0], "wrong form", "(30, 4); yours returned a list of 1 number."),
+        ("function", lambda m: [[1, 2]], "wrong form", "yours returned a list of shape (1, 2)."),
+        ("function", lambda m: m[0, 0] * np.nan, "wrong form", "returned a number. It is nan (not"),
+        ("function", lambda m: m * np.nan, "incorrect", "not right. 120 of 120 entries are nan"),
+        ("function", lambda m: m / m[:, :1] / 0, "incorrect", "120 of 120 entries are infinite"),
         ("function", lambda m: None, "not attempted", "returns nothing yet"),
         ("function", _loop, "incorrect", "not finished after 1 seconds"),
         ("quiz", "d", "wrong form", "'a', 'b', 'c'"),
@@ -526,6 +541,55 @@ def test_stub_function_and_stub_value() -> None:
     question = engine.Array(id="s.q", prompt="W?", answer=_identity, stub=np.zeros((3, 3)))
     assert question.check(np.zeros((3, 3))).status == "not attempted"
     assert question.check(np.ones((3, 3))).status == "incorrect"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["c", "d"], "which is not right."),
+        (("c", "d"), "which is not right."),
+        (["a"], "should return a list of 2 texts; yours returned a list of 1 text."),
+        (("a", "b", "c"), "should return a list of 2 texts; yours returned a tuple of 3 texts."),
+        ([[1], [2, 3], [4]], "should return a list of 2 texts; yours returned a list of 3."),
+    ],
+)
+def test_lists_of_words_have_one_form_if_they_are_of_one_length(given: Any, said: str) -> None:
+    def words(number: Any) -> Any:
+        return ["a", "b"]
+
+    asked = engine.Function(id="s.q", prompt="?", answer=words, cases=lambda: [(2,)])
+    assert said in repr(asked.check(lambda number: given))
+
+
+def test_nan_is_not_explained_where_it_is_asked_for() -> None:
+    def gaps(number: Any) -> Any:
+        return [math.nan, 1.0]
+
+    asked = engine.Function(id="s.q", prompt="?", answer=gaps, cases=lambda: [(2,)])
+    said = repr(asked.check(lambda number: [math.nan, 2.0]))
+    assert "which is not right." in said and "most often comes" not in said
+
+
+def test_where_none_is_asked_a_function_may_stop_instead() -> None:
+    def paired(left: Any, right: Any) -> Any:
+        return list(zip(left, right, strict=True)) if len(left) == len(right) else None
+
+    def question(**more: Any) -> engine.Function:
+        cases = [([1, 2], [3, 4]), ([1, 2], [3])]
+        return engine.Function(id="s.q", prompt="?", answer=paired, cases=lambda: cases, **more)
+
+    def strict(left: Any, right: Any) -> Any:
+        return list(zip(left, right, strict=True))
+
+    def always(left: Any, right: Any) -> Any:
+        raise ValueError("no")
+
+    taken = question(refusals=(AssertionError, ValueError))
+    assert "stops with ValueError: that counts too" in repr(taken.check(strict))
+    assert "that counts too" not in repr(taken.check(paired))
+    assert not taken.check(always).passed, "where there is an answer it must be given"
+    assert not taken.check(lambda a, b: strict(a, b) if len(a) == len(b) else 1 / 0).passed
+    assert not question().check(strict).passed
 
 
 def test_outcomes_differ_in_colour_symbol_and_words() -> None:
@@ -619,7 +683,59 @@ def test_progress_counts_and_never_falls_back(progress_file: Path) -> None:
     question.hint()
     question.solution()
     entry = json.loads(progress_file.read_text())["questions"]["sample.number"]
-    assert entry == {"attempts": 4, "status": "correct", "hints": 2, "solution": True}
+    assert entry == {
+        "attempts": 4,
+        "status": "correct",
+        "first": "incorrect",
+        "hints": 2,
+        "solution": True,
+    }
+
+
+def test_progress_keeps_how_the_first_attempt_went(progress_file: Path) -> None:
+    quiz, several = _make()["quiz"], _make()["quiz2"]
+    for answer in ("z", "c", "b", "a"):  # the first cannot be read, and is no choice
+        quiz.check(answer)
+    several.check(["b", "a"])
+    entries = json.loads(progress_file.read_text())["questions"]
+    assert entries["sample.quiz"] == {
+        "attempts": 4,
+        "chosen": "c",
+        "first": "incorrect",
+        "status": "correct",
+    }
+    assert (entries["sample.quiz2"]["first"], entries["sample.quiz2"]["chosen"]) == (
+        "correct",
+        "ab",
+    )
+
+
+def test_a_file_of_a_newer_version_is_left_as_it_is(
+    progress_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress_file.write_text('{"version": 2, "questions": {"sample.number": {"new": []}}}')
+    before = progress_file.read_bytes()
+    monkeypatch.setattr(_progress, "_told", set())
+    with pytest.warns(UserWarning, match="newer version .* left as it is\n.* update the course"):
+        assert _make()["number"].check(2 / 7).passed
+    assert progress_file.read_bytes() == before
+    left = {one.name for one in progress_file.parent.glob("progress.json*")}
+    assert left <= {"progress.json", "progress.json.lock"}, "nothing is set aside"
+
+
+def test_a_wrong_choice_is_called_by_its_misconception() -> None:
+    quiz = engine.Quiz(
+        id="sample.named",
+        prompt="Which?",
+        options={
+            "a": Option("This one.", "It is not so.", belief="one taken for all"),
+            "b": Option("That one.", "It is.", right=True),
+        },
+    )
+    outcome = quiz.check("a")
+    assert outcome.misconception == "one taken for all"
+    assert repr(outcome) == "[x] Not yet: one taken for all. It is not so."
+    assert list(quiz.catalogue) == ["one taken for all"]
 
 
 def test_corrupt_progress_is_set_aside(progress_file: Path) -> None:
@@ -659,21 +775,6 @@ def test_two_kernels_at_once_lose_nothing(progress_file: Path) -> None:
     kernels = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [kernel.wait(timeout=60) for kernel in kernels] == [0, 0]
     assert json.loads(progress_file.read_text())["questions"]["both"]["attempts"] == 80
-
-
-def test_progress_summary(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = types.ModuleType("xlhelpers.exercises.sample")
-    questions = _make()
-    for name, question in questions.items():
-        setattr(sample, name, question)
-    monkeypatch.setitem(sys.modules, "xlhelpers.exercises.sample", sample)
-    monkeypatch.setattr(exercises, "modules", lambda: ["sample"])
-    questions["number"].check(2 / 7)
-    questions["array"].check(np.eye(4))
-    assert repr(exercises.progress()) == (
-        f"[=] 1 of {len(questions)} questions answered. "
-        f"sample: 1 correct, 1 tried, {len(questions) - 2} not attempted"
-    )
 
 
 def test_modules_hold_questions_and_unknown_names_are_told() -> None:
@@ -730,6 +831,39 @@ def test_unreadable_guesses_are_answered(guess: Any) -> None:
     assert hub.guess is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "guess", "answer"),
+    [
+        ({}, 0.5, "A whole number from 0 to 100 is expected; yours is 0.5. If you meant a share, "
+         "that is 50."),
+        ({"unit": "%"}, 0.57, "from 0 % to 100 % is expected; yours is 0.57. If you meant a share, "
+         "that is 57 %."),
+        ({"high": 60}, 0.25, "yours is 0.25. If you meant a share, that is 15."),
+        ({"low": 33}, 0.5, "from 33 to 100 is expected; yours is 0.5. If you meant a share, that"),
+        ({"low": 33}, 0.2, "yours is 0.2."),
+        ({"low": 1, "high": 200}, 0.5, "yours is 0.5."),
+        ({}, 49.5, "A whole number from 0 to 100 is expected; yours is 49.5."),
+        ({}, 101, "A guess from 0 to 100 is expected; yours is 101."),
+    ],
+)  # fmt: skip
+def test_a_fraction_is_never_cut_to_a_whole_guess(
+    settings: dict[str, Any], guess: float, answer: str, progress_file: Path
+) -> None:
+    asked = Prediction(id="sample.whole", prompt="How many of them?", **settings)
+    said = repr(asked.commit(guess))
+    assert said.startswith("[!] This guess cannot be read.") and answer in said
+    assert ("share" in said) is ("share" in answer)
+    assert asked.guess is None and not progress_file.exists()
+    assert asked.commit(np.float64(50)).kept and asked.guess == 50
+
+
+def test_a_scale_with_fractions_keeps_them() -> None:
+    cosine = Prediction(id="sample.cosine", prompt="How near?", low=0, high=1, step=0.01)
+    assert repr(cosine.commit(0.57)) == "[*] Your guess is kept: 0.57."
+    half = Prediction(id="sample.half", prompt="How far?", low=0, high=8, step=0.5)
+    assert repr(half.commit(0.5)) == "[*] Your guess is kept: 0.5."
+
+
 def test_choice_predictions() -> None:
     far = _far()
     assert "is expected" in repr(far.commit("French"))
@@ -784,6 +918,8 @@ def test_every_prediction_is_well_declared(prediction: Prediction) -> None:
     if module != "sample":
         assert getattr(getattr(exercises, module), name) is prediction, "id and name agree"
     middle = prediction.options[0] if prediction.options else (prediction.low + prediction.high) / 2
+    if not prediction.options and prediction.whole:
+        middle = round(middle)
     fresh = type(prediction)(**{f: getattr(prediction, f) for f in prediction.__dataclass_fields__})
     assert fresh.commit(middle).kept
     assert "You guessed" in repr(fresh.reveal(middle))
@@ -793,5 +929,49 @@ def test_a_questions_data_come_in_the_order_of_the_prompt() -> None:
     train, test = exercises.alignment.q5.data()
     assert ("water", "wasser") in train
     assert ("land", "land") in test
+    signals, languages, windows, level = exercises.production.q3.data()
+    assert (signals, languages, windows, level) == (3, 12, 24, 0.05)
+    for question in (exercises.production.q2, exercises.production.q3):
+        places = [question.prompt.index(f"`{name}`") for name in question.values()]
+        assert places == sorted(places), "the notebook says: in this order"
     x, y = exercises.alignment.q1.data()
     assert x.shape == y.shape == (12, 3)
+
+
+# ── what a learner may do with a question of the course ──────────────────────────────────────────
+
+
+def test_two_errors_at_once_are_not_named_as_another() -> None:
+    def mean_at_once(vectors: Any, taken: Any, k: Any) -> Any:
+        distances = np.linalg.norm(vectors - np.asarray(vectors)[taken].mean(axis=0), axis=1)
+        return [int(row) for row in np.argsort(-distances, kind="stable")[:k]]
+
+    outcome = exercises.low_resource.q5.check(mean_at_once)
+    assert outcome.status == "incorrect" and not outcome.misconception
+
+
+def test_a_pipeline_may_assert_that_every_row_has_its_label() -> None:
+    def combined(original: Any, translations: Any, labels: Any, ids: Any) -> Any:
+        parts = [original, *translations]
+        assert all(len(texts) == len(labels) for texts in parts)
+        rows = [zip(ids, texts, labels, strict=True) for texts in parts]
+        return [row for part in rows for row in part]
+
+    outcome = exercises.translation.q3.check(combined)
+    assert outcome.passed and "stops with AssertionError" in repr(outcome)
+
+
+def test_nan_is_called_nan() -> None:
+    from xlhelpers.exercises import low_resource, production
+
+    def beginning(old: Any, meanings: Any, pieces: Any) -> Any:
+        return np.mean([old[ids].mean(axis=0) for ids in meanings], axis=0)
+
+    def error(sure: Any, right: Any, bins: Any) -> Any:
+        sure, right = np.array(sure), np.array(right)
+        place = np.minimum((sure * bins).astype(int), bins - 1)
+        gaps = [abs((sure - right)[place == b].mean()) * (place == b).mean() for b in range(bins)]
+        return sum(gaps)
+
+    for outcome in (low_resource.q4.check(beginning), production.q4.check(error)):
+        assert "It is nan (not a number): that most often comes from a mean" in repr(outcome)

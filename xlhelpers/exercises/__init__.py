@@ -1,7 +1,8 @@
 """Exercises: one module a notebook, on one engine.
 
     xl.exercises.alignment.q1.check(answer)     .hint()     .solution()
-    xl.exercises.progress()
+    xl.exercises.quiz("01")                     .answer("b")
+    xl.progress()                               .save("my-progress.json")
 
 Question modules are imported on first use, so that `import xlhelpers.exercises` stays light.
 Progress is kept in a file on this machine and goes nowhere.
@@ -11,18 +12,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from xlhelpers.exercises import _progress
+from xlhelpers.exercises import _class, _report
+from xlhelpers.exercises._class import ClassView
+from xlhelpers.exercises._paper import Paper
+from xlhelpers.exercises._report import Progress
 from xlhelpers.exercises.engine import Question
-from xlhelpers.exercises.panels import Panel
 from xlhelpers.exercises.prediction import Prediction
 
-_MACHINERY = {"engine", "panels", "prediction", "values"}
+_MACHINERY = {"engine", "panels", "prediction", "quizzes", "values"}
 
-__all__ = ["modules", "predictions", "progress", "questions"]
+__all__ = ["class_view", "modules", "predictions", "progress", "questions", "quiz"]
 
 
 def modules() -> list[str]:
@@ -41,40 +43,38 @@ def predictions(module: str) -> dict[str, Prediction]:
     return {k: v for k, v in vars(_load(module)).items() if isinstance(v, Prediction)}
 
 
-@dataclass(frozen=True, repr=False)
-class Progress(Panel):
-    """A summary: per notebook, how many questions stand at correct, tried and not attempted."""
+def quiz(notebook: str | int) -> Paper:
+    """The quiz at the end of a notebook: `quiz("04")` shows it, `.answer("b")` answers it.
 
-    rows: tuple[tuple[str, int, int, int], ...]
-    symbol, plain_symbol = "≡", "[=]"
-
-    def heading(self) -> str:
-        done = sum(row[1] for row in self.rows)
-        return f"{done} of {sum(row[3] for row in self.rows)} questions answered."
-
-    def body(self) -> str:
-        return "\n".join(
-            f"{name}: {correct} correct, {tried} tried, {total - correct - tried} not attempted"
-            for name, correct, tried, total in self.rows
-        )
+    Raises:
+        QuizError: there is no such notebook; the remedy lists all.
+    """
+    return _load("quizzes").paper(notebook)  # type: ignore[no-any-return]
 
 
 def progress() -> Progress:
-    """How far this learner has come, from the local file."""
-    record = _progress.load().get("questions")
-    entries = record if isinstance(record, dict) else {}
-    rows = []
-    for module in modules():
-        ids = [question.id for question in questions(module).values()]
-        states = [_status(entries.get(name)) for name in ids]
-        correct = states.count("correct")
-        tried = sum(state not in ("", "correct") for state in states)
-        rows.append((module, correct, tried, len(ids)))
-    return Progress(tuple(rows))
+    """How far this learner has come, by notebook, and what is next; from the local file.
+
+    Works without a file, and with one that is damaged (it is kept aside, and the page says so) or
+    of a newer version of the course. `.save("my-progress.json")` writes it for a teacher.
+    """
+    return _report.progress(
+        modules(),
+        lambda module: [question.id for question in questions(module).values()],
+        lambda module: [prediction.id for prediction in predictions(module).values()],
+    )
 
 
-def _status(entry: Any) -> str:
-    return str(entry.get("status", "")) if isinstance(entry, dict) else ""
+def class_view(folder: str | Path) -> ClassView:
+    """For teachers: the records that learners have handed in, gathered from a folder.
+
+    Shows who has tried what, how often, and which questions were missed most;
+    `.frame()` has the rows, `.problems` the files that could not be read (they are left alone).
+
+    Raises:
+        ClassError: there is no such folder, or no record in it.
+    """
+    return _class.class_view(folder)
 
 
 def _load(module: str) -> ModuleType:

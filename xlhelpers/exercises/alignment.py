@@ -82,6 +82,7 @@ _VEC_LINES = [
     ("3 2", "the 0.1 0.2", "New\u00a0York 0.3 -0.4", "of 1e-3 0.5"),
     ("house 0.25 0.5", "haus 1.0 2.0"),
     ("2 3", "a 1 2 3", "b\u00a0c\u00a0d 4 5 6"),
+    ("2 2", "on 0.5 1.5", "an -1 0.25"),  # a header, and no space that could mislead
 ]
 
 
@@ -101,6 +102,10 @@ def _as_in_the_article(lines: Any) -> Any:
         parts = line.strip().split()
         vectors[parts[0]] = [float(value) for value in parts[1:]]
     return vectors
+
+
+def _split_everywhere(lines: Any) -> Any:
+    return read_vectors([" ".join(line.split()) for line in lines])
 
 
 def _header_kept(lines: Any) -> Any:
@@ -125,10 +130,15 @@ q2 = Function(
         "A header is a first line with one number after the first field.",
     ),
     wrong={
-        "split at every space": (
+        "as in the article": (
             lambda: _as_in_the_article,
             "This is the article's loader. It cuts New\u00a0York in two, because split() without "
             "an argument also cuts at a no-break space, and it keeps the header as a word.",
+        ),
+        "split at every space": (
+            lambda: _split_everywhere,
+            "split() without an argument cuts at a no-break space too: New\u00a0York falls in two, "
+            "and “York” is no number. split(' ') cuts at the plain space alone.",
         ),
         "header taken for a word": (
             lambda: _header_kept,
@@ -239,7 +249,14 @@ def _chunk_cases() -> list[tuple[Any, ...]]:
         made = rng.normal(size=(rows, dim))
         return made / np.linalg.norm(made, axis=1, keepdims=True)
 
-    return [(unit(6, 4), unit(23, 4), 5), (unit(9, 3), unit(8, 3), 4), (unit(7, 5), unit(31, 5), 7)]
+    cases = [
+        (unit(6, 4), unit(23, 4), 5),
+        (unit(9, 3), unit(8, 3), 4),
+        (unit(7, 5), unit(31, 5), 7),
+    ]
+    for queries, targets, _ in cases:
+        queries[0] = targets[-1]  # so that a rest that is forgotten is missed
+    return cases
 
 
 q4 = Function(

@@ -42,8 +42,10 @@ from xlhelpers.exercises.values import (
     as_words,
     brief,
     close,
+    described,
     folded,
     form_of,
+    not_finite,
     numeric_forms,
     quietly,
     same_array,
@@ -143,8 +145,12 @@ class Question(Panel):
         """
         outcome = self._guarded(answer, given)
         if not isinstance(outcome, NotAttempted):
-            _progress.attempt(self.id, outcome.status)
+            _progress.attempt(self.id, outcome.status, self.letters(answer))
         return outcome
+
+    def letters(self, answer: Any) -> str:
+        """The letters of a choice, for the record; empty where there are none to choose."""
+        return ""
 
     def hint(self, number: int | None = None) -> Hint:
         """The next hint, or hint `number` (from 1). After the last one, the last one again."""
@@ -310,16 +316,29 @@ class Question(Panel):
 
 # ── kinds of question ────────────────────────────────────────────────────────────────────────────
 
+# Where a share of 1 is asked: what is said to an answer that is right but for the unit.
+_PER_CENT = "Right, but a share of 1 is asked: 0.5 for one half."
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Number(Question):
     """One number, within `rtol` of the reference or `atol`.
 
-    Accepts int, float, fractions, numpy scalars, arrays and torch tensors with one entry.
+    Accepts int, float, fractions, numpy scalars, arrays and torch tensors with one entry. With
+    `share` the question asks for a share of 1, and the catalogue knows the answer in per cent.
     """
 
     rtol: float = 1e-3
     atol: float = 1e-6
+    share: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share:
+            self.catalogue["in per cent"] = Wrong(self._hundredfold, _PER_CENT)
+
+    def _hundredfold(self, **given: Any) -> float:
+        return 100 * as_number(self.reference(**given))
 
     def read(self, answer: Any, given: Mapping[str, Any]) -> float:
         return as_number(answer)
@@ -457,10 +476,19 @@ class Words(Question):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Numbers(Question):
-    """A dict (or pandas Series) from names to numbers."""
+    """A dict (or pandas Series) from names to numbers. `share` as in `Number`, for all of them."""
 
     rtol: float = 1e-3
     atol: float = 1e-6
+    share: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share:
+            self.catalogue["in per cent"] = Wrong(self._hundredfold, _PER_CENT)
+
+    def _hundredfold(self, **given: Any) -> dict[Any, float]:
+        return {key: 100 * as_number(value) for key, value in self.reference(**given).items()}
 
     def read(self, answer: Any, given: Mapping[str, Any]) -> dict[Any, float]:
         if hasattr(answer, "to_dict") and not isinstance(answer, Mapping):
@@ -522,10 +550,12 @@ class Function(Question):
     `answer` is the reference function, `cases(**given)` returns tuples of arguments, `wrong`
     holds factories that *return* a function, and `seconds` is how long one call may take.
     A misconception is recognised when the learner's function gives what the wrong one gives on
-    every case. Arguments are copied for each call.
+    every case. Arguments are copied for each call. Where the reference returns None, stopping with
+    one of `refusals` counts as the same, and is named.
     """
 
     cases: Callable[..., Sequence[tuple[Any, ...]]]
+    refusals: tuple[type[Exception], ...] = ()
     seconds: float = 10.0
     rtol: float = 1e-3
     atol: float = 1e-5
@@ -573,15 +603,25 @@ class Function(Question):
                 f"The function returns nothing yet. {self.prompt}", question=self.id
             )
         first_bad = next(
-            (i for i, one in enumerate(runs) if one.failed or not self._agree(one, expected[i])),
+            (i for i, one in enumerate(runs) if not self._right(one, expected[i])),
             None,
         )
         if first_bad is None:
-            return Correct(self.why, question=self.id)
+            return Correct(" ".join(filter(None, (_refused(runs), self.why))), question=self.id)
         known = self._known(runs, cases, given)
         return known or self._explain(runs[first_bad], expected[first_bad], cases[first_bad])
 
+    def _right(self, seen: Run, expected: Run) -> bool:
+        return (not seen.failed or self._refuses(seen, expected)) and self._agree(seen, expected)
+
+    def _refuses(self, seen: Run, expected: Run) -> bool:
+        """Whether a function stopped, in a way that counts, where None is asked for."""
+        asked = not expected.failed and expected.value is None
+        return asked and isinstance(seen.error, self.refusals)
+
     def _agree(self, left: Run, right: Run) -> bool:
+        if self._refuses(left, right):
+            return True
         if left.failed or right.failed:
             return left.failed and right.failed and type(left.error) is type(right.error)
         return bool(quietly(lambda: self.same(left.value, right.value)))
@@ -610,24 +650,36 @@ class Function(Question):
             return self._incorrect(
                 f"{call} the function stopped with {brief(seen.error)}.{printed}"
             )
-        wanted, found = form_of(expected.value), form_of(seen.value)
-        if wanted != found:
+        cause = "" if not_finite(expected.value) else not_finite(seen.value)
+        more = f" {cause}" * bool(cause) + printed
+        if form_of(expected.value) != form_of(seen.value):
+            wanted, found = described(expected.value), described(seen.value)
             return WrongForm(
-                f"{call} the function should return {wanted}; yours returned {found}.{printed}",
+                f"{call} the function should return {wanted}; yours returned {found}.{more}",
                 question=self.id,
             )
         return self._incorrect(
-            f"{call} the function returned {short(seen.value)}, which is not right.{printed}"
+            f"{call} the function returned {short(seen.value)}, which is not right.{more}"
         )
 
 
 @dataclass(frozen=True)
 class Option:
-    """One choice of a `Quiz`: what it says, and why it is right or wrong."""
+    """One choice of a `Quiz`: what it says, and why it is right or wrong.
+
+    `belief` names the misconception behind a wrong one, in a few words; without it the choice's
+    own text stands for it.
+    """
 
     text: str
     why: str
     right: bool = False
+    belief: str = ""
+
+    @property
+    def label(self) -> str:
+        """What stands over the explanation of a wrong choice."""
+        return self.belief or f"“{self.text}”"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -658,7 +710,7 @@ class Quiz(Question):
             return lambda: letter if len(self.right) == 1 else [letter]
 
         return {
-            f"“{option.text}”": Wrong(fixed(letter), option.why)
+            option.label: Wrong(fixed(letter), option.why)
             for letter, option in self.options.items()
             if not option.right
         }
@@ -685,7 +737,14 @@ class Quiz(Question):
         if first_wrong is None:
             return self._incorrect("What you chose is right, and there is more.")
         option = self.options[first_wrong]
-        return Incorrect(option.why, misconception=f"“{option.text}”", question=self.id)
+        return Incorrect(option.why, misconception=option.label, question=self.id)
+
+    def letters(self, answer: Any) -> str:
+        try:
+            read = self.read(answer, {})
+        except Exception:  # what cannot be read names no letter
+            return ""
+        return "".join(letter for letter in self.options if letter in read)
 
     def body(self) -> str:
         lines = [f"{letter}) {option.text}" for letter, option in self.options.items()]
@@ -742,6 +801,17 @@ def accepts(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bool:
     except ValueError:  # built-in functions may have no signature
         return True
     return True
+
+
+def _refused(runs: Sequence[Run]) -> str:
+    """What is said to a right function that stops where None was asked for."""
+    error = next((one.error for one in runs if one.error is not None), None)
+    if error is None:
+        return ""
+    name = type(error).__name__
+    return (
+        f"Where None is asked for, yours stops with {name}: that counts too, and is never missed."
+    )
 
 
 def _parameters(function: Callable[..., Any]) -> str:

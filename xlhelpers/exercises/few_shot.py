@@ -71,6 +71,7 @@ q2 = Number(
     "`supervised` with all. What share of the gap did 50 labels close? Give a share of 1.",
     answer=_closed,
     given=_scores,
+    share=True,
     hints=(
         "The gap is what lies between no label and all labels.",
         "How far did the few labels get on that way?",
@@ -95,10 +96,6 @@ q2 = Number(
             lambda zero, few, supervised: (supervised - few) / (supervised - zero),
             "This is the part of the gap that is still open.",
         ),
-        "in per cent": (
-            lambda zero, few, supervised: 100 * (few - zero) / (supervised - zero),
-            "Right, but a share of 1 is asked: 0.5 for one half.",
-        ),
     },
     why="With a gap of 12 points and an interval of ± 5 on each score, this share is hardly known: "
     "`gap_closed` gives its interval, and refuses where the gap itself may be none.",
@@ -107,7 +104,7 @@ q2 = Number(
 # ── 3: a leakage detector ────────────────────────────────────────────────────────────────
 
 
-def leaked(train: Any, test: Any) -> Any:
+def leaked_rows(train: Any, test: Any) -> Any:
     def normal(text: Any) -> Any:
         return " ".join(text.casefold().split())
 
@@ -147,10 +144,10 @@ def _rows(*rows: tuple[str, str, str]) -> list[dict[str, str]]:
 
 q3 = Function(
     id="few_shot.q3",
-    prompt="Write `leaked(train, test)`: rows are dictionaries with `id`, `language` and `text`. "
-    "Return a list of the ids of the test rows that have leaked, in their order: those whose id "
-    "is in train, in whatever language, or whose text is, but for capitals and blanks.",
-    answer=leaked,
+    prompt="Write `leaked_rows(train, test)`: rows are dictionaries with `id`, `language` and "
+    "`text`. Return a list of the ids of the test rows that have leaked, in their order: those "
+    "whose id is in train, in whatever language, or whose text is, but for capitals and blanks.",
+    answer=leaked_rows,
     cases=lambda: [
         (
             _rows(("a-1", "en", "A good radio."), ("a-2", "en", "The lid is loose.")),
@@ -228,6 +225,18 @@ def _remainder_dropped(labels: Any, n: Any, order: Any) -> Any:
     return shots(labels, n // classes * classes, order)
 
 
+def _labels_returned(labels: Any, n: Any, order: Any) -> Any:
+    return [labels[row] for row in shots(labels, n, order)]
+
+
+def _class_by_class(labels: Any, n: Any, order: Any) -> Any:
+    return sorted(shots(labels, n, order), key=lambda row: labels[row])
+
+
+def _sorted_rows(labels: Any, n: Any, order: Any) -> Any:
+    return sorted(shots(labels, n, order))
+
+
 def _order_ignored(labels: Any, n: Any, order: Any) -> Any:
     return shots(labels, n, range(len(labels)))
 
@@ -269,6 +278,20 @@ q4 = Function(
             "You went from the top of the table each time. Every draw would then have the same "
             "shots, and nothing would be learned about their choice.",
         ),
+        "labels instead of row numbers": (
+            lambda: _labels_returned,
+            "These are the labels of the chosen rows. Their row numbers are asked for: with them "
+            "the texts can be fetched as well.",
+        ),
+        "class by class": (
+            lambda: _class_by_class,
+            "The right rows, but sorted by class. Go through `order` once, and take each row when "
+            "its turn comes, whatever its class.",
+        ),
+        "sorted by row number": (
+            lambda: _sorted_rows,
+            "The right rows, but sorted. They are wanted in the order in which `order` has them.",
+        ),
     },
     why="Stratified shots take one source of luck away. What remains is which texts they are.",
 )
@@ -309,7 +332,7 @@ q5 = Function(
         ([0.3], [[0.9], [0.1], [0.2], [0.4]], 1.5),
     ],
     hints=(
-        "Where have the tasks gone on the average? axis=0 averages over tasks.",
+        "Where have the tasks gone on average? axis=0 averages over tasks.",
         "The move is from `start` towards that point, part of the way.",
         "start + rate * (mean of finished - start).",
     ),
@@ -346,7 +369,9 @@ def _curves() -> list[tuple[Any, ...]]:
     curve = np.array([58.0, 57.0, 62.0, 65.0, 69.0])
     noisy = [(counts, curve + rng.normal(0, 3, (12, 5)), target) for target in (57.0, 63.0, 75.0)]
     dip = np.array([[60.5, 55.0, 61.0, 66.0, 70.0]] * 4)
-    return [*noisy, (counts, dip, 60.0), (counts, dip, 68.0)]
+    # One draw of four misses what the mean reaches.
+    torn = np.array([[58.0, 57.0, 70.0, 66.0, 70.0]] * 3 + [[58.0, 57.0, 50.0, 66.0, 70.0]])
+    return [*noisy, (counts, dip, 60.0), (counts, dip, 68.0), (counts, torn, 63.0)]
 
 
 def enough(counts: Any, scores: Any, target: Any) -> Any:

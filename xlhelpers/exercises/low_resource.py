@@ -275,7 +275,8 @@ def _clouds() -> list[tuple[Any, ...]]:
     spread = rng.normal(size=(30, 4)).round(3)
     corners = np.array([[0, 0], [0.1, 0], [9, 0], [9.1, 0.2], [0, 7], [5, 5], [0.2, 7.1]])
     line = np.array([[0.0], [1.0], [10.0], [10.5], [4.0]])
-    return [(corners, [0], 3), (spread, [3, 4], 6), (line, [0], 2)]
+    # The last has two labelled rows far apart: their nearest, farthest and mean differ at once.
+    return [(corners, [0], 3), (spread, [3, 4], 6), (line, [0], 2), (corners, [2, 4], 3)]
 
 
 def spread_out(vectors: Any, taken: Any, k: Any) -> Any:
@@ -316,6 +317,22 @@ def _farthest_of_any(vectors: Any, taken: Any, k: Any) -> Any:
     return chosen
 
 
+def _farthest_again(vectors: Any, taken: Any, k: Any) -> Any:
+    chosen: list[int] = []
+    vectors = np.asarray(vectors, dtype=float)
+    for _ in range(int(k)):
+        centres = vectors[[*taken, *chosen]]
+        distances = np.linalg.norm(vectors[:, None] - centres[None], axis=2).max(axis=1)
+        chosen.append(int(distances.argmax()))
+    return chosen
+
+
+def _farthest_at_once(vectors: Any, taken: Any, k: Any) -> Any:
+    vectors = np.asarray(vectors, dtype=float)
+    distances = np.linalg.norm(vectors[:, None] - vectors[list(taken)][None], axis=2).max(axis=1)
+    return [int(row) for row in np.argsort(-distances, kind="stable")[: int(k)]]
+
+
 q5 = Function(
     id="low_resource.q5",
     prompt="Write `spread_out(vectors, taken, k)`: the row numbers of k vectors to label next, as "
@@ -343,6 +360,16 @@ q5 = Function(
             lambda: _farthest_of_any,
             "A row beside a labelled one is no news, however far another labelled one may be. "
             "Take the least distance, not the greatest.",
+        ),
+        "a labelled row once more": (
+            lambda: _farthest_again,
+            "Rows are chosen that are labelled already. To its farthest labelled row each of them "
+            "is far; to its nearest, which is itself, the distance is 0. Take the least.",
+        ),
+        "distance to the farthest, all at once": (
+            lambda: _farthest_at_once,
+            "Two things: a row goes by its nearest labelled one, not by the farthest, and after "
+            "each choice the distances have to be measured again.",
         ),
     },
     why="Sener & Savarese (2018, ICLR) choose a core set this way; xl.active_learning.k_centre.",

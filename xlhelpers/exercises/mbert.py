@@ -195,6 +195,13 @@ def _itself_found(vectors: Any, languages: Any) -> Any:
     return 1.0
 
 
+def _zeroed(vectors: Any, languages: Any) -> Any:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, 0)
+    return np.mean([languages[i] == languages[j] for i, j in enumerate(cosines.argmax(axis=1))])
+
+
 def _farthest(vectors: Any, languages: Any) -> Any:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.mean([languages[i] == languages[j] for i, j in enumerate((unit @ unit.T).argmin(1))])
@@ -213,13 +220,15 @@ def _clouds_of_languages() -> list[tuple[Any, ...]]:
         offset = {code: rng.normal(size=4) * apart for code in ("en", "hi", "sw")}
         rows = rng.normal(size=(30, 4)) + np.stack([offset[code] for code in languages])
         made.append((rows, languages))
-    return made
+    turns = np.deg2rad([0, 100, 240])  # all cosines between these rows are below 0
+    apart_all = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    return [*made, (apart_all, ["en", "hi", "en"])]
 
 
 q4 = Function(
     id="mbert.q4",
-    prompt="Write `same_language(vectors, languages)`: the share of rows whose nearest *other* "
-    "row, by cosine, is of the same language.",
+    prompt="Write `same_language(vectors, languages)`: the share of rows whose nearest row, by "
+    "cosine and apart from the row itself, is of the same language.",
     answer=same_language,
     cases=_clouds_of_languages,
     hints=(
@@ -231,6 +240,11 @@ q4 = Function(
             lambda: _itself_found,
             "Always 1: with a cosine of 1 the nearest row is the row itself. Take the diagonal "
             "out first.",
+        ),
+        "0 on the diagonal": (
+            lambda: _zeroed,
+            "A cosine can be below 0. Where those with all other rows are, the 0 on the diagonal "
+            "is the highest, and the row finds itself again. -np.inf is below every cosine.",
         ),
         "farthest instead of nearest": (
             lambda: _farthest,

@@ -1,4 +1,7 @@
-"""What a learner sees under a cell: outcomes, hints, solutions. Colour, symbol and words agree."""
+"""What a learner sees under a cell: outcomes, hints, solutions. Colour, symbol and words agree.
+
+Words have the page's own colour, whatever its theme; the bar and the symbol have that of the panel.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ class Panel:
 
     symbol: ClassVar[str] = "i"
     plain_symbol: ClassVar[str] = "[i]"
-    colour: ClassVar[str] = "#5f6b7a"  # readable on a white and on a dark page
+    # At least 3:1 against a white and against a dark page (WCAG 2.2, 1.4.11).
+    colour: ClassVar[str] = "#5f6b7a"
 
     def heading(self) -> str:
         """The first words, which carry the meaning without colour or symbol."""
@@ -37,9 +41,16 @@ class Panel:
         return (
             f'<div role="status" lang="en" style="border-left:4px solid {self.colour};'
             'padding:0.2em 0.8em;margin:0.2em 0">'
-            f'<strong style="color:{self.colour}"><span aria-hidden="true">{self.symbol}</span> '
-            f"{html.escape(self.heading())}</strong> {self.body_html()}</div>"
+            f'<strong><span aria-hidden="true" style="color:{self.colour};font-size:1.2em">'
+            f"{self.symbol}</span> {html.escape(self.heading())}</strong> {self.body_html()}</div>"
         )
+
+
+class Page(Panel):
+    """A panel whose text is long: in plain text it begins on a line of its own."""
+
+    def __repr__(self) -> str:
+        return f"{self.plain_symbol} {self.heading()}\n{self.body()}"
 
 
 def rich(text: str) -> str:
@@ -101,7 +112,7 @@ class WrongForm(Outcome):
     """The answer cannot be read: another type or shape is expected. Says nothing about right."""
 
     status = "wrong form"
-    symbol, plain_symbol, colour = "⚠", "[!]", "#a0287e"
+    symbol, plain_symbol, colour = "⚠", "[!]", "#b8409a"
 
     def heading(self) -> str:
         return "Another form is expected."

@@ -108,18 +108,32 @@ class Prediction(Panel):
 
     def _read(self, value: Any) -> Any:
         if not self.options:
-            number = as_number(value)
-            if not self.low <= number <= self.high:
-                raise Unreadable(
-                    f"A guess from {self.say(self.low)} to {self.say(self.high)} is expected."
-                )
-            return int(number) if number.is_integer() else number
+            return self._read_number(as_number(value))
         for option in self.options:
             if folded(as_scalar(value)) == folded(option):
                 return option
         raise Unreadable(
             f"One of {', '.join(map(repr, self.options))} is expected; yours is {short(value)}."
         )
+
+    def _read_number(self, number: float) -> float:
+        whole = number.is_integer()
+        if self.low <= number <= self.high and (whole or not self.whole):
+            return int(number) if whole else number
+        kind = "whole number" if self.whole and not whole else "guess"
+        raise Unreadable(
+            f"A {kind} from {self.say(self.low)} to {self.say(self.high)} is expected; yours is "
+            f"{number:.10g}.{self._as_share(number)}"
+        )
+
+    def _as_share(self, number: float) -> str:
+        """What a share of 1 would be on this scale, where it counts out of `high`."""
+        counted = round(number * self.high)
+        if not (0 < number < 1 and self.low <= counted <= self.high):
+            return ""
+        if self.low != 0 and self.high != 100:
+            return ""
+        return f" If you meant a share, that is {self.say(counted)}."
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,7 +232,8 @@ def _build_widget(prediction: Prediction) -> Any:
         line.value = prediction.commit(control.value)._repr_html_()
 
     button.on_click(keep)
-    return widgets.VBox([question, widgets.HBox([control, button]), line])
+    row = widgets.HBox([control, button], layout=widgets.Layout(flex_flow="row wrap"))
+    return widgets.VBox([question, row, line])
 
 
 def _control(widgets: Any, prediction: Prediction) -> Any:

@@ -73,9 +73,11 @@ q2 = Number(
         "seconds * languages * 1000 / extra.",
     ),
     wrong={
-        "one language": (
+        "without the number of languages": (
             lambda seconds, languages, extra: seconds * 1000 / extra,
-            "This pays for one language. Translate-train has a model, and a training, for each.",
+            "The number of languages has no part in this. Either one training was paid for and "
+            "not one a language, or a request was taken to save `extra` once for each language, "
+            "and the two cancelled out. A request is in one language, and saves once.",
         ),
         "seconds as milliseconds": (
             lambda seconds, languages, extra: seconds * languages / extra,
@@ -141,6 +143,7 @@ q3 = Function(
     "with all rows of `original`, then all of the first language, and so on; a translation keeps "
     "the id of its source. Return None if any list has another length than `labels`.",
     answer=combined,
+    refusals=(AssertionError, ValueError),
     cases=lambda: [
         (["Good.", "Bad."], [["Gut.", "Schlecht."], ["Bueno.", "Malo."]], [2, 0], ["a", "b"]),
         (["Good."], [], [2], ["a"]),
@@ -203,6 +206,18 @@ def _never_back_to_zero(ids: Any, k: Any) -> Any:
     return [min(met.setdefault(id_, len(met)), k - 1) for id_ in ids]
 
 
+def _number_in_the_id(ids: Any, k: Any) -> Any:
+    return [int(id_.partition("-")[2]) % k for id_ in ids]
+
+
+def _number_less_one(ids: Any, k: Any) -> Any:
+    return [(int(id_.partition("-")[2]) - 1) % k for id_ in ids]
+
+
+def _by_the_alphabet(ids: Any, k: Any) -> Any:
+    return [sorted(set(ids)).index(id_) % k for id_ in ids]
+
+
 def _copies_counted(ids: Any, k: Any) -> Any:
     seen: Counter[Any] = Counter()
     found = []
@@ -221,8 +236,8 @@ q4 = Function(
     cases=lambda: [
         (["s-1", "s-2", "s-3", "s-1", "s-2", "s-3"], 2),
         (["s-1", "s-1", "s-2", "s-3", "s-2", "s-4", "s-5", "s-3"], 3),
-        (["b", "a", "b", "c", "a", "b"], 2),
-        (["x"], 5),
+        (["s-7", "s-4", "s-7", "s-9", "s-4", "s-7"], 2),
+        (["s-3"], 5),
     ],
     hints=(
         "Remember what fold each id has: a dictionary.",
@@ -243,6 +258,21 @@ q4 = Function(
         "not round again": (
             lambda: _never_back_to_zero,
             "After fold k - 1 comes fold 0 again. Yours fills the last fold with all the rest.",
+        ),
+        "the number in the id": (
+            lambda: _number_in_the_id,
+            "You took the number that stands in the id. It is a name, not a count: dealt into "
+            "five folds, s-10, s-20 and s-30 would all land in one.",
+        ),
+        "the number in the id, less one": (
+            lambda: _number_less_one,
+            "You took the number in the id, counted from 0. That fits where ids come as s-1, s-2, "
+            "s-3 without a gap. Count those that have come.",
+        ),
+        "by the alphabet": (
+            lambda: _by_the_alphabet,
+            "You numbered the ids in sorted order. Fold 0 is for the first that comes, wherever "
+            "it stands in the alphabet.",
         ),
         "copies moved on": (
             lambda: _copies_counted,

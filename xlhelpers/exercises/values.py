@@ -38,13 +38,14 @@ def as_number(value: Any, where: str = "") -> float:
     if isinstance(found, (list, tuple)) and len(found) == 1:
         found = as_scalar(found[0])
     if isinstance(found, bool) or not _is_real(found):
-        raise Unreadable(f"A number is expected{where}; yours is {form_of(value)}.")
+        raise Unreadable(f"A number is expected{where}; yours is {described(value)}.")
     try:
         number = float(found)
     except (OverflowError, ValueError):
         raise Unreadable(f"The number{where} is out of range.") from None
     if not math.isfinite(number):
-        raise Unreadable(f"A finite number is expected{where}; yours is {number}.")
+        cause = not_finite(number)
+        raise Unreadable(f"A finite number is expected{where}; yours is {number}. {cause}")
     return number
 
 
@@ -52,11 +53,12 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, (numbers.Real, decimal.Decimal))
 
 
-def as_array(value: Any, shape: tuple[int, ...] | None = None) -> Any:
+def as_array(value: Any, shape: tuple[int, ...] | None = None, finite: bool = True) -> Any:
     """A float64 array, shape as found; `shape`, if given, is required.
 
     Raises:
-        Unreadable: for ragged or non-numeric values, NaN, infinity, and another shape.
+        Unreadable: for ragged or non-numeric values, another shape and, unless `finite` is False,
+            NaN and infinity.
     """
     import numpy as np
 
@@ -68,9 +70,8 @@ def as_array(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     if array.dtype.kind not in "fiub" or (array.dtype.kind == "b" and array.ndim == 0):
         array = _array_of_tensors(value)
     array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        bad = int((~np.isfinite(array)).sum())
-        raise Unreadable(f"{bad} of {array.size} entries are NaN or infinite.")
+    if finite and not np.isfinite(array).all():
+        raise Unreadable(not_finite(array))
     if shape is not None and array.shape != shape:
         raise Unreadable(f"An array of shape {shape} is expected; yours has shape {array.shape}.")
     return array
@@ -227,12 +228,46 @@ def form_of(value: Any) -> str:
     if value is None or isinstance(value, (str, Mapping, set, frozenset)):
         return type_name(value)
     try:
-        array = as_array(value)
+        array = as_array(value, finite=False)
     except Unreadable:
         if isinstance(value, (list, tuple)):
-            return f"a list of {len(value)}"
+            return f"a list of {len(value)}"  # to compare; `described` says it to learners
         return type_name(value)
     return "a number" if array.ndim == 0 else f"an array of shape {array.shape}"
+
+
+def described(value: Any) -> str:
+    """`form_of` as a learner is told it: a list is called a list, and what is in it is said."""
+    if not isinstance(value, (list, tuple)):
+        return form_of(value)
+    kind = type_name(value)
+    if value and all(isinstance(item, str) for item in value):
+        return f"{kind} of {len(value)} text{'s' * (len(value) > 1)}"
+    try:
+        array = as_array(value, finite=False)
+    except Unreadable:
+        return f"{kind} of {len(value)}"
+    if array.ndim == 1:
+        return f"{kind} of {len(value)} number{'s' * (len(value) != 1)}"
+    return f"{kind} of shape {array.shape}"
+
+
+def not_finite(value: Any) -> str:
+    """What most often makes nan or infinity, as a sentence; empty where all numbers are finite."""
+    import numpy as np
+
+    try:
+        array = as_array(value, finite=False)
+    except Unreadable:
+        return ""
+    for name, found, source in (
+        ("nan (not a number)", np.isnan(array), "a mean of nothing or from 0 / 0"),
+        ("infinite", np.isinf(array), "a division by 0 or from the logarithm of 0"),
+    ):
+        if found.any():
+            count = f"{int(found.sum())} of {array.size} entries are" if array.ndim else "It is"
+            return f"{count} {name}: that most often comes from {source}."
+    return ""
 
 
 def short(value: Any, length: int = 80) -> str:

@@ -79,6 +79,7 @@ q2 = Number(
     answer=_embedding_share,
     given=_base,
     rtol=4e-3,
+    share=True,
     hints=(
         "Word embeddings are a matrix of vocabulary × width.",
         "A layer has four square matrices for attention, and two of width × inner after it.",
@@ -114,12 +115,6 @@ q2 = Number(
             ),
             "The output of masked language modelling uses the same matrix again. Tied weights "
             "are stored, and counted, once.",
-        ),
-        "in per cent": (
-            lambda vocabulary, width, layers, inner, positions: (
-                100 * _embedding_share(vocabulary, width, layers, inner, positions)
-            ),
-            "Right, but a share of 1 is asked: 0.5 for one half.",
         ),
     },
     why="xl.tokenization.parameters_by_part counts the same on any model, tied weights once.",
@@ -320,6 +315,7 @@ q5 = Numbers(
     '{"three classes": …, "polarity": …}, as shares of 1.',
     answer=_both,
     given=_answers,
+    share=True,
     hints=(
         "argmax(axis=1) is the class that is said.",
         "Polarity asks about rows whose gold is not neutral, and compares two columns only.",

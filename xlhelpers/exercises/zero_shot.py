@@ -227,6 +227,7 @@ q3 = Number(
     "entities, as a share of 1?",
     answer=_entity_f1,
     given=_tagged,
+    share=True,
     hints=(
         "List the entities of each side: sentence, first word, last word, type.",
         "Right is what stands in both lists, with the same words and the same type.",
