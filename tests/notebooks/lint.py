@@ -7,10 +7,12 @@ finds a planted fault, and runs them on the course's notebooks.
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import re
 import statistics
+import symtable
 import tomllib
 import unicodedata
 import warnings
@@ -30,7 +32,7 @@ FIRST = "01_alignment.ipynb"
 
 MOST_LINES = 20
 MEDIAN_LINES = 6
-FEWEST_CELLS, MOST_CELLS = 15, 25
+FEWEST_CELLS, MOST_CELLS = 15, 26  # the last is the quiz
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -366,22 +368,204 @@ def badges(page: Page, repository: str | None = None) -> list[str]:
     return faults
 
 
+_LINK_TARGET = re.compile(r"\]\(\s*<?([^)\s>]+)|(?:src|href)=[\"']([^\"']+)")
+_WEB = re.compile(r"[a-z][a-z0-9+.-]*:")
+
+
+def slug(title: str) -> str:
+    """What GitHub puts behind `#` for a heading of a Markdown page."""
+    words = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()
+    kept = (c for c in words if c in " -_" or unicodedata.category(c)[0] in "LMN")
+    return "".join(kept).strip().replace(" ", "-")
+
+
+@lru_cache(maxsize=64)
+def anchors_of(path: Path) -> frozenset[str]:
+    """What may stand behind `#` in a link to a notebook, or, in small letters, to a page.
+
+    A link into a notebook names the cell of a heading: JupyterLab does not find a heading whose
+    signs the browser has encoded, GitHub finds none at all. In a page, JupyterLab keeps a heading's
+    signs and capitals; GitHub drops the signs and takes either case.
+    """
+    if path.suffix == ".ipynb":
+        cells = [cell for _, _, cell in _headings(Page.read(path))]
+        return frozenset(f"cell-id={cell.node.get('id')}" for cell in cells)
+    text = _FENCE.sub("", path.read_text(encoding="utf-8"))
+    titles = re.findall(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", text, flags=re.MULTILINE)
+    return frozenset(map(slug, titles))
+
+
+def titles_of(path: Path) -> frozenset[str]:
+    """What may stand behind `#` in a link from one place of a notebook to another."""
+    return frozenset(title.replace(" ", "-") for _, title, _ in _headings(Page.read(path)))
+
+
+def dead_links(markdown: str, place: Path) -> Iterator[str]:
+    """Relative links of a text at `place` to files or headings that do not exist."""
+    for found in _LINK_TARGET.finditer(without_code(markdown)):
+        target = found[1] or found[2]
+        if _WEB.match(target):
+            continue
+        file, _, anchor = unquote(target).partition("#")
+        there = (place.parent / file).resolve() if file else place
+        if not there.exists():
+            yield f"the link {target} leads nowhere"
+            continue
+        if not (anchor and there.is_file()):
+            continue
+        wanted = anchor if there.suffix == ".ipynb" else anchor.lower()
+        inside = not file and place.suffix == ".ipynb"
+        if wanted not in (titles_of(place) if inside else anchors_of(there)):
+            yield f"no heading for the link {target}"
+
+
 def links(page: Page) -> list[str]:
-    """Relative links and images exist; links within the page name one of its headings."""
-    anchors = {title.replace(" ", "-") for _, title, _ in _headings(page)}
-    faults = []
-    for cell in page.prose:
-        text = without_code(cell.source)
-        targets = re.findall(r"\]\(\s*<?([^)\s>]+)", text)
-        targets += re.findall(r"(?:src|href)=[\"']([^\"']+)", text)
-        for target in targets:
-            if re.match(r"[a-z][a-z0-9+.-]*:", target):
+    """Relative links and images exist; what stands behind `#` is a heading there."""
+    return [cell.says(fault) for cell in page.prose for fault in dead_links(cell.source, page.path)]
+
+
+_REFERENCE = re.compile(
+    r"\b(?:(?P<book>[Nn]otebooks?) (?P<number>\d\d)(?:, |'s )?)?"
+    r"(?:(?P<kind>[Ss]ections?|[Ee]xercises?) (?P<places>\d+(?:'s \w+)?"
+    r"(?:(?:, and | and |, | to )\d+(?:'s \w+)?)*))?"
+)
+
+
+def references(markdown: str, here: Path) -> Iterator[str]:
+    """Notebooks, sections and exercises that a text names by number and that do not exist.
+
+    Sections and exercises are those of `here`, unless a notebook is named with them, as in
+    “notebook 03, section 4”.
+    """
+    for found in _REFERENCE.finditer(plain(markdown)):
+        path = here
+        if found["number"]:
+            named = sorted(here.parent.glob(f"{found['number']}_*.ipynb"))
+            if not named:
+                yield f"there is no notebook {found['number']}"
                 continue
-            file, _, anchor = unquote(target).partition("#")
-            if file and not (page.path.parent / file).exists():
-                faults.append(cell.says(f"the link {target} leads nowhere"))
-            elif not file and anchor not in anchors:
-                faults.append(cell.says(f"no heading for the link #{anchor}"))
+            path = named[0]
+        kind = (found["kind"] or "").lower().rstrip("s")
+        for number in re.findall(r"\d+", found["places"] or ""):
+            if int(number) not in _numbered(path)[kind]:
+                yield f"“{found[0].strip()}”: {path.stem} has no {kind} {number}"
+
+
+@lru_cache(maxsize=16)
+def _numbered(path: Path) -> dict[str, frozenset[int]]:
+    page = Page.read(path)
+    text = "\n".join(cell.source for cell in page.prose)
+    sections = re.findall(r"^## (\d+) · ", text, flags=re.MULTILINE)
+    exercises = re.findall(r"\*\*q(\d+)\.\*\*", text)
+    return {
+        "section": frozenset(map(int, sections)),
+        "exercise": frozenset(map(int, exercises)),
+    }
+
+
+def cross_references(page: Page) -> list[str]:
+    """Each notebook, section and exercise that is named by its number exists."""
+    return [cell.says(fault) for cell in page.prose for fault in references(cell.source, page.path)]
+
+
+# Such a block may also interrupt a paragraph (CommonMark, HTML blocks, condition 2), and begin an
+# item of a list or a quotation: any line counts, but for one that is a comment and nothing else.
+_HTML_COMMENT = re.compile(
+    r"^[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+)*(?!<!--(?:(?!-->).)*-->[ \t]*$)(<!--.*)$", re.MULTILINE
+)
+
+
+def findings(page: Page) -> list[str]:
+    """What a figure shows is said in bold below it, for those who read figures alone."""
+    faults = []
+    for cell, below in zip(page.cells, [*page.cells[1:], None], strict=True):
+        if cell.kind == "code" and re.search(r"\bxl\.plots\.\w+\(", cell.source):
+            section = re.split(r"^#", below.source, flags=re.MULTILINE)[0] if below else ""
+            if not re.search(r"\*\*[^*]+\*\*", section):
+                faults.append(cell.says("a figure, and nothing in bold below it"))
+    return faults
+
+
+def comments_first(page: Page) -> list[str]:
+    """No line of prose begins with `<!--`: Markdown takes it for HTML, and shows ` and * as such.
+
+    A word goes before a measured number there. A comment may have a line for itself.
+    """
+    return [
+        cell.says(f"a line begins with a comment: {line[:40]}")
+        for cell in page.prose
+        for line in _HTML_COMMENT.findall(_FENCE.sub("", cell.source))
+    ]
+
+
+def _parsed(cell: Cell) -> ast.Module | None:
+    """A code cell without its shell commands; None where it is no Python."""
+    try:
+        return ast.parse(re.sub(r"^(\s*)!.*$", r"\1pass", cell.source, flags=re.MULTILINE))
+    except SyntaxError:
+        return None
+
+
+def _names(part: ast.AST) -> tuple[set[str], set[str]]:
+    """The notebook's names that a piece of code reads, in its functions too, and those it sets."""
+    reads, sets = set(), set()
+    tables = [symtable.symtable(ast.unparse(part), "cell", "exec")]
+    for table in tables:
+        tables += table.get_children()
+        for name in table.get_symbols():
+            if table.get_type() == "module" and (name.is_assigned() or name.is_imported()):
+                sets.add(name.get_name())
+            if name.is_referenced() and (table.get_type() == "module" or name.is_global()):
+                reads.add(name.get_name())
+    return reads, sets
+
+
+def _needs(tree: ast.Module) -> Iterator[str]:
+    """The names that a cell reads before it has set them itself."""
+    own: set[str] = set()
+    for line in tree.body:
+        reads, sets = _names(line)
+        if isinstance(line, ast.Assign | ast.AugAssign | ast.AnnAssign) and line.value is not None:
+            yield from _names(line.value)[0] - own
+        yield from reads - sets - own
+        own |= sets
+
+
+def own_names(page: Page) -> list[str]:
+    """No section sets a name that an earlier one reads from a still earlier one.
+
+    Whoever goes back and runs that section again would get something else, or an error.
+    """
+    titles = [cell.number for level, _, cell in _headings(page) if level == 2]
+    reads: dict[str, dict[int, Cell]] = {}
+    sets: dict[str, set[int]] = {}
+    for cell in page.code:
+        place, tree = sum(title < cell.number for title in titles), _parsed(cell)
+        for name in _needs(tree) if tree else ():
+            if place not in sets.get(name, {place}):
+                reads.setdefault(name, {}).setdefault(place, cell)
+        for name in _names(tree)[1] if tree else ():
+            sets.setdefault(name, set()).add(place)
+    return [
+        cell.says(f"reads {name!r} of an earlier section, and a later section sets it anew")
+        for name, places in reads.items()
+        for place, cell in places.items()
+        if max(sets[name]) > place
+    ]
+
+
+def captions(page: Page) -> list[str]:
+    """Every figure that a cell draws has a caption: alt text is not seen by all."""
+    faults = []
+    for cell in page.code:
+        if (tree := _parsed(cell)) is None:
+            faults.append(cell.says("cannot be parsed"))
+            continue
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("xl.plots."):
+                said = {key.arg: key.value for key in call.keywords}.get("caption")
+                if said is None or (isinstance(said, ast.Constant) and not said.value):
+                    faults.append(cell.says(f"{ast.unparse(call.func)} without a caption"))
     return faults
 
 
@@ -466,10 +650,7 @@ def known_markers(page: Page) -> list[str]:
     for cell in page.prose:
         keys = claims.marker_keys(cell.source)
         faults += [cell.says(f"a marker for {key}, unknown") for key in keys if key not in known]
-        if len(re.findall(r"<!--=", cell.source)) != len(keys) or cell.source.count(
-            "<!--/-->"
-        ) != len(keys):
-            faults.append(cell.says("a marker is not closed, or closed twice"))
+        faults += [cell.says(fault) for fault in claims.broken_markers(cell.source)]
     return faults
 
 
@@ -591,6 +772,11 @@ CHECKS: dict[str, Callable[[Page], list[str]]] = {
         no_widget_state,
         badges,
         links,
+        cross_references,
+        captions,
+        own_names,
+        comments_first,
+        findings,
         headings,
         anatomy,
         numbers,

@@ -25,6 +25,8 @@ TITLE = f"""# A sample
 Takes <!--=notebook.minutes-->1.2 min<!--/--> and <!--=notebook.memory-->0.9 GB<!--/-->.
 """
 
+HERE = "[Here](page.md#what-is-here-and-why) they are."
+
 
 def _markdown(number: int, source: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "id": f"m{number}", "metadata": {}, "source": source}
@@ -64,7 +66,7 @@ def _clean() -> dict[str, Any]:
     bodies: list[tuple[str, str, tuple[dict[str, Any], ...]]] = [
         (TITLE, "import xlhelpers as xl\n\nxl.setup()", (_stream("stdout", "all is well\n"),)),
         ("## What is a hub?\n\nSee [the end](#Take-away). German, `german`.", "x = 1", (figure,)),
-        ("### More\n\nThey report 81.4 (Conneau et al., 2018, ICLR).", "x", (table,)),
+        (f"### More\n\n{HERE} They report 81.4 (Conneau et al., 2018, ICLR).", "x", (table,)),
     ]
     bodies += [(f"Step {i} comes next.", f"x + {i}", ()) for i in range(4, 14)]
     bodies += [
@@ -93,6 +95,7 @@ def _page(node: dict[str, Any], folder: Path) -> Page:
     path = folder / NAME
     path.write_text(json.dumps(node), encoding="utf-8")
     (folder / "badge.svg").write_text("<svg/>")
+    (folder / "page.md").write_text("# A page\n\n## What is *here*, and `why`?\n")
     return Page.read(path)
 
 
@@ -115,6 +118,16 @@ def _source(text: str, cell: int = 5) -> Plant:
 
     def plant(node: dict[str, Any]) -> None:
         node["cells"][cell]["source"] = text
+
+    return plant
+
+
+def _sources(**texts: str) -> Plant:
+    """Replace the code of exercises, claims or take-away, which are sections of their own."""
+
+    def plant(node: dict[str, Any]) -> None:
+        for name, text in texts.items():
+            node["cells"][{"exercises": 27, "claims": 29, "end": 31}[name]]["source"] = text
 
     return plant
 
@@ -176,7 +189,7 @@ def _long_cells(node: dict[str, Any]) -> None:
 
 
 def _many_cells(node: dict[str, Any]) -> None:
-    for number in range(50, 60):
+    for number in range(50, 61):
         node["cells"] += [_markdown(number, "And so on."), _code(number, "x")]
 
 
@@ -198,7 +211,7 @@ FAULTS: list[tuple[str, str, Plant, str]] = [
     ("image_alt", "svg", _output(_shown(text_html="<svg><g/></svg>")), "<svg> without aria-label"),
     ("cell_length", "21 lines", _source("x\n\n" * 21), "cell 6: 21 lines"),
     ("cell_rhythm", "median", _long_cells, "median code cell"),
-    ("cell_rhythm", "too many", _many_cells, "26 code cells"),
+    ("cell_rhythm", "too many", _many_cells, "27 code cells"),
     (
         "cell_rhythm",
         "too few",
@@ -273,6 +286,33 @@ FAULTS: list[tuple[str, str, Plant, str]] = [
     ("links", "file", _prose("[x](02_missing.ipynb)"), "02_missing.ipynb leads nowhere"),
     ("links", "image", _prose("![a picture](img/none.png)"), "img/none.png leads nowhere"),
     ("links", "anchor", _prose("[x](#Nowhere)"), "no heading for the link #Nowhere"),
+    ("links", "anchor of a file", _prose("[x](page.md#there)"), "no heading for the link page.md"),
+    ("cross_references", "notebook", _prose("As notebook 77 says."), "there is no notebook 77"),
+    ("cross_references", "section", _prose("See sections 1 and 9."), "has no section 9"),
+    ("cross_references", "exercise", _prose("(exercise 4 asks)"), "has no exercise 4"),
+    ("cross_references", "its section", _prose("notebook 01, section 12"), "has no section 12"),
+    ("links", "heading", _prose(f"[x](./{NAME}#Take-away)"), f"for the link ./{NAME}#Take-away"),
+    ("links", "cell", _prose(f"[x](./{NAME}#cell-id=c3)"), "no heading for the link"),
+    (
+        "comments_first",
+        "number",
+        _prose("<!--=low.hub-->3 %<!--/--> of `x`."),
+        "cell 5: a line begins with a comment: <!--=low.hub-->3 %",
+    ),
+    ("comments_first", "within", _prose("So\n<!--=low.hub-->3 %<!--/-->."), "begins with a comm"),
+    ("comments_first", "item", _prose("- <!--=low.hub-->3 %<!--/-->"), "begins with a comment"),
+    ("findings", "none", _source('xl.plots.curves(x, caption="A line.")'), "nothing in bold"),
+    (
+        "own_names",
+        "again",
+        _sources(exercises="answer = x", end="for x in (2, 3):\n    pass"),
+        "cell 28: reads 'x' of an earlier section",
+    ),
+    ("own_names", "itself", _sources(exercises="x = x + 1", end="x = 2"), "cell 28: reads 'x'"),
+    ("own_names", "inside", _sources(exercises="def f():\n    return x", end="import x"), "28"),
+    ("captions", "none", _source('xl.plots.curves(x, alt="A line.")'), "xl.plots.curves without"),
+    ("captions", "empty", _source('xl.plots.curves(x, caption="")'), "without a caption"),
+    ("captions", "code", _source("xl.plots.curves(x"), "cannot be parsed"),
     ("headings", "two titles", _prose("# Another"), "2 titles"),
     ("headings", "no title", _title("# A sample", "A sample"), "0 titles"),
     ("headings", "skipped", _prose("##### Deep"), "skips from level 3 to 5"),
@@ -289,6 +329,7 @@ FAULTS: list[tuple[str, str, Plant, str]] = [
     ("numbers", "decimal", _prose("A cosine of 0.52."), "“0.52” stands outside"),
     ("known_markers", "unknown", _prose("<!--=alignment.nix-->3<!--/-->"), "alignment.nix"),
     ("known_markers", "open", _prose("<!--=alignment.p1.de-->41 %"), "not closed"),
+    ("known_markers", "bar", _prose("<!--=alignment.p1.de|n-->41<!--/-->"), "vertical bar"),
     ("language_names", "case", _prose("We map german to English."), "“german” is spelled German"),
     ("language_names", "letter", _prose("We look at Finish and Swahilli."), "spelled Swahili"),
     ("language_names", "alias", _prose("Next comes Mandarin."), "“Mandarin” is spelled Chinese"),
@@ -320,6 +361,29 @@ def test_planted_fault_is_found(check: str, plant: Plant, words: str, tmp_path: 
     plant(node)
     faults = CHECKS[check](_page(node, tmp_path))
     assert any(words in fault for fault in faults), faults
+
+
+def test_a_comment_may_have_a_line_for_itself_and_stand_in_code(tmp_path: Path) -> None:
+    node = _clean()
+    text = "<!-- for authors -->\n\nAbout <!--=low.hub-->3 %<!--/-->.\n\n~~~\n<!-- x --> y\n~~~"
+    _prose(text)(node)
+    assert CHECKS["comments_first"](_page(node, tmp_path)) == []
+
+
+def test_a_link_into_a_notebook_names_the_cell_of_a_heading(tmp_path: Path) -> None:
+    node = _clean()
+    _prose(f"[The claims](./{NAME}#cell-id=m15)")(node)
+    assert CHECKS["links"](_page(node, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "exercises",
+    ["x = 1\nanswer = x", "answer = [x for x in (1, 2)]", "def f(x):\n    return x", "answer = 1"],
+)
+def test_names_of_its_own_cost_a_section_nothing(exercises: str, tmp_path: Path) -> None:
+    node = _clean()
+    _sources(exercises=exercises, end="x = 2")(node)
+    assert CHECKS["own_names"](_page(node, tmp_path)) == []
 
 
 @pytest.mark.parametrize("check", CHECKS)
