@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from xlhelpers import _notebooks
 from xlhelpers.errors import CourseError
 
 COMMANDS = {
@@ -16,7 +17,9 @@ COMMANDS = {
     "test": "unit tests, lint and all notebooks; further arguments go to pytest",
     "run": "execute notebooks, write HTML under build/html, print cost and claims",
     "build": "regenerate what in data/ is derived",
-    "fetch": "download or repair data",
+    "fetch": "download or repair data; --hub: real models and data sets, beforehand",
+    "mirror": "serve what was fetched to the other computers in a room",
+    "publish": "write the repository's own name into badges and addresses",
     "doctor": "look for what is wrong, with a remedy each",
 }
 
@@ -36,7 +39,7 @@ def find_notebooks(names: Sequence[str] = (), folder: Path = NOTEBOOKS) -> list[
     Raises:
         CommandError: a name means none, or there is none at all.
     """
-    there = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    there = _notebooks.paths(folder)
     if not there:
         raise CommandError(f"{folder} holds no notebook", "git checkout notebooks")
     if not names:
@@ -62,7 +65,7 @@ def quiet_environment(
     `threads` overrides also what is set.
     """
     calm = dict(environ)
-    calm.setdefault("OMP_NUM_THREADS", "2")
+    calm.setdefault("OMP_NUM_THREADS", calm.get("XL_THREADS") or "2")
     # Threads that wait must not spin: on busy cores that slows training several times over.
     calm.setdefault("OMP_WAIT_POLICY", "passive")
     calm.setdefault("PYTHONHASHSEED", "0")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
 import threading
 import time
@@ -77,18 +79,30 @@ class Progress:
 
 
 class Memory(threading.Thread):
-    """Watches the resident size of a process and its children until stopped."""
+    """Watches the resident size of a process and its children until stopped.
 
-    def __init__(self, pid: int) -> None:
+    Attributes:
+        peak: bytes, the largest size so far.
+        limit: bytes; above them all of these processes are ended.
+        pause: seconds between two looks.
+        crossed: whether that has happened.
+    """
+
+    def __init__(self, pid: int, limit: float = math.inf, pause: float = POLL_SECONDS) -> None:
         super().__init__(daemon=True)
-        self.pid, self.peak = pid, 0
+        self.pid, self.limit, self.pause = pid, limit, pause
+        self.peak, self.crossed = 0, False
         self._stopped = threading.Event()
 
     def run(self) -> None:
         """Poll until stopped, once at least; a process that has ended counts nothing."""
         while True:
-            self.peak = max(self.peak, resident(self.pid))
-            if self._stopped.wait(POLL_SECONDS):
+            # Between two looks memory may come and go; the system's own record has no gaps.
+            self.peak = max(self.peak, resident(self.pid), summit(self.pid))
+            if self.peak > self.limit:
+                self.crossed = True
+                end(self.pid)
+            if self.crossed or self._stopped.wait(self.pause):
                 break
 
     def stop(self) -> int:
@@ -115,6 +129,26 @@ def resident(pid: int) -> int:
         except psutil.Error:
             continue  # it ended between the two calls
     return total
+
+
+def summit(pid: int) -> int:
+    """Bytes, the largest that a process itself has been; 0 where the system keeps no record."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def end(pid: int) -> None:
+    """End a process and its children at once."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
 
 
 def execute(notebook: Path, environment: Mapping[str, str], timeout: int) -> Execution:

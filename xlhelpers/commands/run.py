@@ -96,17 +96,13 @@ def write_html(done: Execution) -> Path:
     """Write the executed notebook as a page; its path."""
     from nbconvert import HTMLExporter
 
+    from xlhelpers import files
+
     page, _ = HTMLExporter(template_name="lab").from_notebook_node(
         done.node, resources={"metadata": {"name": done.notebook.stem}}
     )
     target = HTML / f"{done.notebook.stem}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        new.write_text(page, encoding="utf-8")
-        os.replace(new, target)
-    finally:
-        new.unlink(missing_ok=True)
+    files.write_text(target, page)
     return target
 
 
@@ -162,7 +158,17 @@ def stamp(done: Execution) -> str:
 
     node: Any = stamped(done.node, fill)
     write(node, done.notebook)
+    refresh_map(done.notebook)
     return relative(done.notebook)
+
+
+def refresh_map(notebook: Path) -> None:
+    """Write docs/map.md anew, which has the minutes of the course's own notebooks."""
+    from xlhelpers import _notebooks
+    from xlhelpers.commands._pages.tool import write_map
+
+    if notebook.parent.resolve() == _notebooks.FOLDER:
+        write_map()
 
 
 def show_outside(done: Execution) -> None:

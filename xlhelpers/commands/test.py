@@ -5,6 +5,7 @@ Three runs of pytest, since the claims can only be compared once the notebooks h
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -28,11 +29,26 @@ REPORTS = BUILD / "test-reports"
 CELL_SECONDS = 180
 KERNEL_THREADS = "2"
 NOTHING_COLLECTED = 5
+# Options of pytest that are followed by a word.
+WITH_A_WORD = ("-k", "-m", "-n", "-o", "-p", "-W")
 # Nothing answers there: a test that asks the real hub fails at once, wherever it is run.
 NOWHERE = "http://127.0.0.1:9"
-# One notebook may take 1.2 GB; two at a time on the usual four cores, one on two.
-CORES_A_NOTEBOOK = 2
-MEMORY_A_NOTEBOOK = 2e9
+# A learner on Binder has 2 GB for all; JupyterLab's server takes up to 0.15 of them, and Binder's
+# own extensions some more. benchmarks/memory.py measures both together.
+KERNEL_GB = "1.75"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes takes of the machine: cores, and memory in bytes."""
+
+    cores: int
+    memory: float
+
+
+A_NOTEBOOK = Share(cores=2, memory=2e9)
+# Most tests keep one core busy. The largest start a service, or notebooks of their own.
+HALF_OF_THE_TESTS = Share(cores=1, memory=4e9)
 
 
 @dataclass(frozen=True)
@@ -73,8 +89,7 @@ def phases(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
     lint = {**calm, "MPLBACKEND": "Agg", "HF_ENDPOINT": NOWHERE}
     # A unit test that records must not be taken for a notebook that measured.
     tests = {**lint, "XL_RECORDS": str(BUILD / "test-records-unit")}
-    paths = [argument for argument in argv if is_path(argument)]
-    options = [argument for argument in argv if argument not in paths]
+    paths, options = divided(argv)
     books = [path for path in paths if path.split("::")[0].endswith(".ipynb")]
     others = [path for path in paths if path not in books]
     if not paths:
@@ -82,9 +97,14 @@ def phases(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
         books = [str(book) for book in find_notebooks()]
     run = []
     if others:
-        run.append(Phase("unit tests", (*others, *options), tests))
+        halves = () if paths else workers(2, HALF_OF_THE_TESTS)
+        if halves and not {"XL_THREADS", "OMP_NUM_THREADS"} & set(environ):
+            tests["OMP_NUM_THREADS"] = str(max(1, cores() // 2))
+        run.append(Phase("unit tests", (*halves, *others, *options), tests))
     if books:
-        cost = ("-p", "xlhelpers.commands._nbval_cost")
+        cost: tuple[str, ...] = ("-p", "xlhelpers.commands._nbval_cost")
+        if environ.get("XL_MODELS", "mini") in ("", "mini") and not torch_has_gpu_libraries():
+            cost += (f"--kernel-memory={KERNEL_GB}",)
         nbval = (
             *cost,
             "--nbval-lax",
@@ -93,11 +113,31 @@ def phases(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> list
         )
         # Two notebooks at a time with all cores each would wait for each other.
         kernels = kernel_environment({"XL_THREADS": KERNEL_THREADS, **calm})
-        run.append(Phase("notebooks", (*nbval, *workers(len(books)), *books, *options), kernels))
+        run.append(
+            Phase(
+                "notebooks", (*nbval, *workers(len(books), A_NOTEBOOK), *books, *options), kernels
+            )
+        )
     if not paths:
         folder = str(ROOT / "tests" / "notebooks")
         run.append(Phase("lint and claims", (folder, *options), lint))
     return run
+
+
+def torch_has_gpu_libraries() -> bool:
+    """Whether torch is a build for NVIDIA's GPUs: that one takes half a GB more from the start."""
+    return importlib.util.find_spec("nvidia") is not None
+
+
+def divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The paths among the arguments, and the options with what belongs to them."""
+    paths: list[str] = []
+    options: list[str] = []
+    for before, argument in zip(("", *argv), argv, strict=False):
+        # A word to select tests by may be the name of a folder as well.
+        chosen = is_path(argument) and before not in WITH_A_WORD
+        (paths if chosen else options).append(argument)
+    return paths, options
 
 
 def is_path(argument: str) -> bool:
@@ -105,14 +145,27 @@ def is_path(argument: str) -> bool:
     return not argument.startswith("-") and (ROOT / argument.split("::")[0]).exists()
 
 
-def workers(books: int) -> tuple[str, ...]:
-    """Options to run several notebooks at once where cores and memory allow it."""
+def cores() -> int:
+    """How many cores this process may use."""
     import psutil
 
-    cores = len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count()
-    by_memory = int(psutil.virtual_memory().available // MEMORY_A_NOTEBOOK)
-    count = min(books, (cores or 1) // CORES_A_NOTEBOOK, by_memory)
-    return ("-n", str(count), "--dist=loadfile") if count > 1 else ()
+    if sys.platform == "linux":
+        return len(psutil.Process().cpu_affinity())
+    return os.cpu_count() or 1
+
+
+def workers(most: int, share: Share) -> tuple[str, ...]:
+    """Options for several processes, each with whole files, where cores and memory allow it.
+
+    The files keep their order: those with most tests are not those that take longest.
+    """
+    import psutil
+
+    by_memory = int(psutil.virtual_memory().available // share.memory)
+    count = min(most, cores() // share.cores, by_memory)
+    if count < 2:
+        return ()
+    return ("-n", str(count), "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def run(phase: Phase, report: Path) -> Outcome:
