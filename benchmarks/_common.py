@@ -135,6 +135,29 @@ def machine(threads: int) -> str:
     )
 
 
+def write(found: dict[str, str], file: Path, group: str) -> None:
+    """Put each table between its marks in a Markdown file, at the end where there are none.
+
+    Args:
+        found: text by mark.
+        group: name of the script without `.py`; marks of several scripts stand in one file.
+    """
+    from xlhelpers import files
+
+    content = file.read_text("utf-8") if file.exists() else ""
+    if f"## {group.title()}" not in content:
+        content += f"\n## {group.title()}\n\n`python benchmarks/{group}.py --write`\n"
+    for mark, text in found.items():
+        first, last = f"<!-- {group} {mark} -->", f"<!-- /{group} {mark} -->"
+        made = f"{first}\n{text}\n{last}"
+        if first in content and last in content:
+            before, rest = content.split(first, 1)
+            content = before + made + rest.split(last, 1)[1]
+        else:
+            content += f"\n{made}\n"
+    files.write_text(file, content)
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Arguments that all benchmarks take."""
     made = argparse.ArgumentParser(description=description)
