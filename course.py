@@ -5,13 +5,21 @@
     python3 course.py test [arguments for pytest]    unit tests, lint, all notebooks
     python3 course.py run  [01 04 ...]               execute notebooks, write HTML under build/
     python3 course.py build [parts]                  regenerate what in data/ is derived
+    python3 course.py test --colab [arguments]       the same at the versions of Colab
     python3 course.py fetch [assets]                 download or repair data
+    python3 course.py fetch --hub [02 04 ...]        real models and data, the evening before
+    python3 course.py mirror                         serve these to the others in a room
+    python3 course.py wheels [FOLDER] [--for SYSTEM] packages for computers without a network
+    python3 course.py publish OWNER/REPO             write the repository's name into badges
     python3 course.py doctor                         look for what is wrong, with a remedy each
     python3 course.py install                        install only
 
 The first run makes .venv beside this file and installs the tested set of constraints.txt; later
 runs install nothing. Inside an active conda environment, an active venv, Binder or Colab, that
 environment is used and only what is missing is added to it.
+
+Where there is a folder wheels/ beside this file, or one that XL_WHEELS names, packages are taken
+from there, without a network; what it lacks comes from the network if there is one.
 
 Variables: XL_TORCH_INDEX (where the CPU build of torch is looked for on Linux; "none" for the
 ordinary index), PIP_INDEX_URL, PIP_NO_INDEX with PIP_FIND_LINKS and so on as pip knows them.
@@ -20,6 +28,7 @@ This file has to run on an old Python (3.6), if only to say that it is too old; 
 of writing types.
 """
 
+import argparse
 import contextlib
 import hashlib
 import importlib.util
@@ -49,15 +58,39 @@ STAMP = ".course-stamp.json"
 EXTRAS: Dict[str, Tuple[str, ...]] = {
     "lab": ("lab",),
     "run": ("lab",),
-    "test": ("dev", "lab"),
+    "test": ("dev", "lab", "serve"),
     "build": ("build", "lab"),
     "fetch": ("lab",),
+    "mirror": ("lab",),
+    "wheels": ("lab",),
+    "publish": (),
     "doctor": ("lab",),
     "install": ("lab",),
 }
 
-# In an environment that is not ours these are never replaced while they will do.
+# These run with any Python that will do, and install nothing.
+BARE = ("doctor", "publish")
+# Colab's Python, and the versions that it ships: an environment of its own stands in for it.
+COLAB_PYTHON = "python3.13"
+COLAB_PINS = "constraints-colab.txt"
+
+# Tags of the wheels that a system takes, as pip names them; the first word is what is typed.
+SYSTEMS: Dict[str, Tuple[str, ...]] = {
+    "linux": ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64"),
+    "windows": ("win_amd64",),
+    "macos": ("macosx_14_0_arm64",),
+}
+# What not every system or Python needs; a test holds it against the packages' own records.
+ONLY_ON: Dict[str, Tuple[str, ...]] = {
+    "linux": ("overrides", "pexpect", "ptyprocess"),
+    "windows": ("overrides", "pywinpty"),
+    "macos": ("appnope", "overrides", "pexpect", "ptyprocess"),
+}
+
+# In an environment that is not ours these are never replaced while they will do,
 PROTECTED = ("numpy", "pandas", "torch")
+# and these whenever a package wants newer ones: a new venv has a setuptools too old for torch.
+TOOLS = ("pip", "setuptools", "wheel")
 
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
@@ -312,7 +345,9 @@ def pip_default(python: str) -> Optional[str]:
 
 
 def need_network(python: str) -> None:
-    """Raise `Trouble` at once when the package index cannot be reached."""
+    """Raise `Trouble` at once when packages are in no folder and their index out of reach."""
+    if wheel_folder():
+        return
     index = pip_index(python)
     if index is not None and not reachable(index):
         raise no_network(index)
@@ -435,17 +470,184 @@ def install(python: str, extras: Sequence[str], pins: Path, log: Path, torch: bo
     """
     # Few tries and short waits: a network that is gone should be said, not waited for.
     common = ["install", "--retries", "2", "--timeout", "15"]
+    target = str(ROOT) + ("[" + ",".join(extras) + "]" if extras else "")
+    rest = [*common, "-c", str(pins), "-e", target]
+    if install_carried(python, rest, log):
+        return
     version = read_constraints(pins.read_text(encoding="utf-8")).get("torch")
+    wanted = f"torch=={version}" if version else "torch"
     index = torch_index()
-    if torch and version and index and reachable(index):
-        call = [*common, "--no-deps", "--index-url", index, f"torch=={version}"]
+    if torch and index and reachable(index):
+        call = [*common, "--no-deps", "--index-url", index, wanted]
         status, _ = run_pip(python, call, log)
         if status != 0:
-            say(f"  no CPU build of torch {version} at {index}: taking the ordinary one")
-    target = str(ROOT) + ("[" + ",".join(extras) + "]" if extras else "")
-    status, output = run_pip(python, [*common, "-c", str(pins), "-e", target], log)
+            say(f"  no CPU build of {wanted} at {index}: taking the ordinary one")
+    status, output = run_pip(python, rest, log)
     if status != 0:
         raise explain_pip(output, pip_index(python), log)
+
+
+# ------------------------------------------------------------------------------ without a network
+
+
+def wheel_folder() -> Optional[Path]:
+    """The folder of packages that were fetched beforehand, or None. Raises `Trouble`."""
+    named = os.environ.get("XL_WHEELS", "").strip()
+    if named.lower() == "none":
+        return None
+    folder = Path(named).expanduser().resolve() if named else ROOT / "wheels"
+    if any(folder.glob("*.whl")):
+        return folder
+    if named:
+        raise Trouble(f"XL_WHEELS names {folder}, and no packages (*.whl) lie there.")
+    return None
+
+
+def install_carried(python: str, call: Sequence[str], log: Path) -> bool:
+    """Run pip's `call` on the folder of wheels alone; False where that does not do.
+
+    It does not where there is no such folder, or where it lacks something and the network can
+    be asked. Raises `Trouble`.
+    """
+    folder = wheel_folder()
+    if folder is None:
+        return False
+    say(f"  from {folder}")
+    status, output = run_pip(python, [*call, "--no-index", "--find-links", str(folder)], log)
+    if status == 0:
+        return True
+    missing = re.findall(r"No matching distribution found for ([^\s(]+)", output)
+    if not missing:
+        raise explain_pip(output, None, log)
+    index = pip_index(python)
+    if index is None or not reachable(index):
+        version = ".".join(str(n) for n in sys.version_info[:2])
+        raise Trouble(
+            f"{folder} has no {missing[-1]} for Python {version} on {platform.system()} "
+            f"{platform.machine()}, and there is no network. Fill it for this kind of computer, "
+            f"too:  {command_name()} wheels --help",
+            EXIT_NETWORK,
+        )
+    say(f"  {folder.name} has no {missing[-1]} for this Python: asking the network")
+    return False
+
+
+def wheels_wanted(arguments: Sequence[str]) -> Any:
+    """The options of `wheels`. Leaves the program with a text, as argparse does."""
+    made = argparse.ArgumentParser(
+        prog=f"{command_name()} wheels",
+        description="Fetches the packages of the tested set into a folder, for this system and "
+        "this Python. A computer that has the folder as wheels/ beside course.py, or under the "
+        "name in XL_WHEELS, installs from it without a network. With XL_MODELS=hub, what reads "
+        "the hub's data sets is among them.",
+    )
+    made.add_argument("folder", nargs="?", default="wheels", help="wheels/ beside course.py")
+    made.add_argument(
+        "--for", dest="systems", action="append", choices=sorted(SYSTEMS), default=[],
+        help="for such computers, too (x86-64; macOS: 14 or newer, Apple's processors)",
+    )  # fmt: skip
+    made.add_argument(
+        "--python", dest="versions", action="append", metavar="3.12", default=[],
+        help="their Python, if it is another than this; may be given several times",
+    )  # fmt: skip
+    options = made.parse_args(list(arguments))
+    for version in options.versions:
+        if not re.fullmatch(r"3\.\d+", version) or version_key(version) < MINIMUM:
+            made.error(f"--python {version}: 3.11 or newer is needed, as in --python 3.12")
+    return options
+
+
+def wheels(python: str, arguments: Sequence[str]) -> int:
+    """Fill a folder with packages, and say what is in it. Raises `Trouble`."""
+    options = wheels_wanted(arguments)
+    folder = Path(options.folder).expanduser()
+    folder = folder.resolve() if options.folder != "wheels" else ROOT / "wheels"
+    folder.mkdir(parents=True, exist_ok=True)
+    own = str(interpreter_version(Path(python)))
+    start = time.monotonic()
+    say(f"For Python {own} on this system:")
+    carry(python, folder, extras_for("wheels", ()))
+    for system in options.systems or ([this_system()] if options.versions else []):
+        for version in options.versions or [own]:
+            if (system, version) != (this_system(), own):
+                say(f"For Python {version} on {system}:")
+                carry_for(python, folder, str(system), str(version))
+    found = list(folder.glob("*.whl"))
+    size = sum(path.stat().st_size for path in found) / 1e6
+    seconds = time.monotonic() - start
+    print(f"{len(found)} packages, {size:.0f} MB, in {folder} ({seconds:.0f} s).")
+    return 0
+
+
+def this_system() -> str:
+    """The name of this system among SYSTEMS."""
+    return {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+
+
+def carry(python: str, folder: Path, extras: Sequence[str]) -> None:
+    """Put what this computer would install for `extras` into `folder`, all of it as wheels.
+
+    What is published as source only is built here: the other computers need no compiler, and no
+    packages that only the building takes. Raises `Trouble`.
+    """
+    pins, log = ROOT / "constraints.txt", folder / "wheels.log"
+    index = torch_index()
+    if index and not fetch_torch(python, folder, index, (), log):
+        say(f"  no CPU build of torch at {index}: taking the ordinary one")
+    call = ["wheel", "--wheel-dir", str(folder), "--find-links", str(folder), "-c", str(pins)]
+    status, output = run_pip(python, [*call, *building(), *requirements(extras)], log)
+    if status != 0:
+        raise explain_pip(output, pip_index(python), log)
+
+
+def carry_for(python: str, folder: Path, system: str, version: str) -> None:
+    """Put what another kind of computer installs into `folder`, after `carry`. Raises `Trouble`.
+
+    pip looks at conditions such as `sys_platform == "win32"` with the eyes of this computer, so
+    it is told the packages one by one: those that were fetched for this one, and what only the
+    other needs.
+    """
+    tags = [part for tag in SYSTEMS[system] for part in ("--platform", tag)]
+    target = [*tags, "--python-version", version, "--implementation", "cp"]
+    log = folder / "wheels.log"
+    if system == "linux":
+        named = os.environ.get("XL_TORCH_INDEX", "").strip()
+        index = TORCH_INDEX if named.lower() in ("", "none") else named
+        if not fetch_torch(python, folder, index, target, log):
+            raise Trouble(
+                f"There is no CPU build of torch for Python {version} on Linux at {index}; the "
+                f"ordinary one brings several GB of GPU libraries. Name another in XL_TORCH_INDEX.",
+                EXIT_NETWORK,
+            )
+    elsewhere = {name for names in ONLY_ON.values() for name in names} - {*ONLY_ON[system]}
+    pins = constraints()
+    here = {plain_name(path.name.split("-")[0]) for path in folder.glob("*.whl")}
+    names = ({name for name in here if name in pins} | {*ONLY_ON[system]}) - elsewhere
+    wanted = [f"{name}=={pins[name]}" if name in pins else name for name in sorted(names)]
+    call = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    call += ["--find-links", str(folder), *target, *building()]
+    status, output = run_pip(python, [*call, *wanted], log)
+    if status != 0:
+        raise explain_pip(output, pip_index(python), log)
+
+
+def fetch_torch(python: str, folder: Path, index: str, target: Sequence[str], log: Path) -> bool:
+    """Fetch the CPU build of torch, without what it needs; whether it is in `folder` now."""
+    version = constraints().get("torch")
+    if not version or not reachable(index):
+        return False
+    call = ["download", "--no-deps", "--dest", str(folder), "--index-url", index]
+    call += ["--find-links", str(folder)]
+    only = ["--only-binary", ":all:", *target] if target else []
+    return run_pip(python, [*call, *only, f"torch=={version}"], log)[0] == 0
+
+
+def building() -> List[str]:
+    """What it takes to install the course itself from its folder."""
+    import tomllib
+
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(read.get("build-system", {}).get("requires", ["setuptools"]))
 
 
 # ------------------------------------------------------------------------------ .venv
@@ -605,10 +807,10 @@ def remove_venv(venv: Path) -> None:
     shutil.rmtree(str(old), ignore_errors=True)
 
 
-def make_venv(venv: Path) -> None:
+def make_venv(venv: Path, python: Optional[str] = None) -> None:
     """Make an empty virtual environment with pip in it. Raises `Trouble`."""
     made = subprocess.run(
-        [base_python(), "-m", "venv", str(venv)],
+        [python or base_python(), "-m", "venv", str(venv)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if made.returncode == 0:
@@ -690,7 +892,7 @@ def fill_venv(venv: Path, extras: Sequence[str], remake: bool) -> None:
     if remake:
         warn_of_little_room()
         say(f"Making .venv and installing the course's packages into it ({ROOT.name}/.venv, about")
-        say("1.6 GB, a few minutes, only this once).")
+        say("2 GB, a few minutes, only this once).")
         make_venv(venv)
     else:
         say("Installing what is missing in .venv.")
@@ -723,6 +925,10 @@ def warn_of_little_room() -> None:
 # ------------------------------------------------------------------------------ other environments
 
 
+NOT_ALL_STAYS = "  not all that is here can stay as it is: pip replaces what is in the way"
+PIP_CHOOSES = "  the tested versions do not fit here: letting pip choose those that do"
+
+
 def present_python(extras: Sequence[str], words: str) -> str:
     """The running interpreter, with what is missing added and nothing replaced."""
     installed = installed_packages()
@@ -734,27 +940,89 @@ def present_python(extras: Sequence[str], words: str) -> str:
     need_network(sys.executable)
     log = Path(tempfile.gettempdir()) / "course-install.log"
     no_torch = "torch" not in installed
-    fit = {name: version for name, version in installed.items() if wanted.get(name, True)}
+    fit = {n: v for n, v in installed.items() if wanted.get(n, True) and n not in TOOLS}
+    names = {*PROTECTED, *(name for name, there in wanted.items() if there)}
+    kept = {name: fit[name] for name in names if name in fit}
+    tested = constraints()
+    absent = {name: version for name, version in tested.items() if name not in fit}
+    # First all that is there stays. Where that cannot be, only what the course uses directly does,
+    # torch and numpy before all; in the end pip chooses the versions of what comes new, too.
+    tries = [({**tested, **fit}, ""), ({**absent, **kept}, NOT_ALL_STAYS), (kept, PIP_CHOOSES)]
     with tempfile.TemporaryDirectory(prefix="course-") as folder:
         pins = Path(folder) / "constraints.txt"
-        try:
-            pins.write_text(keep_versions(fit, constraints()), encoding="utf-8")
-            install(sys.executable, extras, pins, log, no_torch)
-        except Conflict:
-            # The tested versions of what is missing do not go with what is there: let pip choose,
-            # but keep what the course uses directly, torch and numpy before all.
-            say("  the tested versions do not fit here: letting pip choose those that do")
-            names = {*PROTECTED, *(name for name, there in wanted.items() if there)}
-            kept = {name: fit[name] for name in names if name in fit}
-            pins.write_text(keep_versions(kept, {}), encoding="utf-8")
-            install(sys.executable, extras, pins, log, no_torch)
+        for versions, sentence in tries:
+            if sentence:
+                say(sentence)
+            pins.write_text(keep_versions(versions), encoding="utf-8")
+            try:
+                install(sys.executable, extras, pins, log, no_torch)
+                break
+            except Conflict:
+                if versions is kept:
+                    raise
     return sys.executable
 
 
-def keep_versions(installed: Dict[str, str], tested: Dict[str, str]) -> str:
-    """A constraints file: what is installed stays as it is, the rest comes as tested."""
-    pins = {**tested, **{n: v for n, v in installed.items() if n != "xlhelpers"}}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+def keep_versions(versions: Dict[str, str]) -> str:
+    """A constraints file with these versions, the course itself left out."""
+    kept = sorted((name, version) for name, version in versions.items() if name != "xlhelpers")
+    return "".join(f"{name}=={version}\n" for name, version in kept)
+
+
+# ------------------------------------------------------------------------------ as on Colab
+
+
+def colab_packages(venv: Path) -> Tuple[str, List[str]]:
+    """The interpreter of .venv-colab, made if need be, and the packages that Colab's file brings.
+
+    Raises `Trouble`.
+    """
+    pins = ROOT / COLAB_PINS
+    python = shutil.which(COLAB_PYTHON) if starts(COLAB_PYTHON) else None
+    key = hashlib.sha256(pins.read_bytes() + str(python).encode()).hexdigest()
+    with lock(ROOT / ".course.lock"):
+        stamp = read_stamp(venv)
+        if stamp.get("key") != key or not unchanged(venv):
+            if python is None:
+                own = ".".join(str(part) for part in sys.version_info[:2])
+                say(f"There is no {COLAB_PYTHON} here: Python {own} stands in for Colab's.")
+            need_network(base_python())
+            if venv.exists():
+                remove_venv(venv)
+            say(f"Making {venv.name} with the versions of {COLAB_PINS}.")
+            make_venv(venv, python)
+            install_colab(str(venv_python(venv)), pins, venv / "install.log")
+            write_stamp(venv, ())
+            told = dict(read_stamp(venv), key=key)
+            (venv / STAMP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return str(venv_python(venv)), list(read_stamp(venv)["packages"])
+
+
+def install_colab(python: str, pins: Path, log: Path) -> None:
+    """Install what Colab ships; the CPU build of torch where it can be had. Raises `Trouble`."""
+    call = ["install", "--retries", "2", "--timeout", "15", "-r", str(pins)]
+    index = torch_index()
+    if index and reachable(index):
+        call += ["--extra-index-url", index]
+    status, output = run_pip(python, call, log)
+    if status != 0:
+        raise explain_pip(output, pip_index(python), log)
+
+
+def test_as_on_colab(arguments: Sequence[str]) -> int:
+    """Run `test` where Colab's versions are, and see that none of them was replaced."""
+    venv = ROOT / ".venv-colab"
+    python, shipped = colab_packages(venv)
+    call = [python, str(ROOT / "course.py"), "test", *arguments]
+    status = subprocess.call(call)
+    version = str(interpreter_version(Path(python)))
+    there = package_records(site_packages(venv, version))
+    replaced = sorted(set(shipped) - set(there))
+    if replaced:
+        say(f"Replaced, which would break a session on Colab: {', '.join(replaced)}")
+        return EXIT_PROBLEM
+    say("Nothing that Colab ships was replaced.")
+    return status
 
 
 # ------------------------------------------------------------------------------ hand over
@@ -791,13 +1059,21 @@ def doctor_python() -> str:
     return str(python) if python.exists() and interpreter_version(python) else base_python()
 
 
-def prepare(command: str) -> str:
+def extras_for(command: str, arguments: Sequence[str]) -> Tuple[str, ...]:
+    """What a command needs; with the hub's models also what reads the hub's data sets."""
+    wanted = EXTRAS[command]
+    if "--hub" in arguments or os.environ.get("XL_MODELS", "").strip().lower() == "hub":
+        return (*wanted, "hub")
+    return wanted
+
+
+def prepare(command: str, arguments: Sequence[str] = ()) -> str:
     """The interpreter that has all that `command` needs. Raises `Trouble`."""
     words = environment_in_use()
-    extras = EXTRAS[command]
+    extras = extras_for(command, arguments)
     if words is None:
         return managed_python(extras)
-    if hosted() in ("Colab", "Kaggle") and command in ("install", "fetch"):
+    if hosted() in ("Colab", "Kaggle") and command in ("install", "fetch", "mirror"):
         extras = ()  # these bring their own Jupyter, and replacing it would break the session
     return present_python(extras, words)
 
@@ -816,10 +1092,16 @@ def main(arguments: Sequence[str]) -> int:
         say(f"There is no command {command!r}. The commands are: {', '.join(EXTRAS)}.")
         return EXIT_USAGE
     try:
-        python = doctor_python() if command == "doctor" else prepare(command)
+        if command == "test" and "--colab" in rest:
+            return test_as_on_colab([argument for argument in rest if argument != "--colab"])
+        if command == "wheels":
+            wheels_wanted(rest)  # who asks for help, or mistypes, waits for no installation
+        python = doctor_python() if command in BARE else prepare(command, rest)
         if command == "install":
             print(f"Ready: {python}")
             return 0
+        if command == "wheels":
+            return wheels(python, rest)
         return hand_over(python, command, rest)
     except Trouble as trouble:
         say(str(trouble))

@@ -12,7 +12,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlhelpers._catching_up import Reached
+    from xlhelpers.exercises import Progress
 
 __version__ = "0.1.0"
 
@@ -23,12 +29,16 @@ _MODULES = (
     "net",
     "languages",
     "settings",
+    "needs",
     "assets",
+    "shelves",
     "hub",
     "checks",
     "embeddings",
     "alignment",
     "datasets",
+    "prefetch",
+    "mirror",
     "encoding",
     "tokenization",
     "pretraining",
@@ -43,9 +53,10 @@ _MODULES = (
     "plots",
     "widgets",
     "exercises",
+    "glossary",
 )
 
-__all__ = ["__version__", "setup", "use", *_MODULES]
+__all__ = ["__version__", "checkpoint", "progress", "setup", "use", *_MODULES]
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -78,3 +89,36 @@ def setup() -> None:
     from xlhelpers import settings
 
     settings.setup()
+
+
+def checkpoint(
+    notebook: str | int, section: str | int, namespace: dict[str, Any] | None = None
+) -> Reached:
+    """Run what a section of a notebook needs, and say what was run: for those who come late.
+
+        xl.checkpoint("04", "5")
+
+    All code cells before the section are run, in their order, where this is called; not the
+    exercises, and nothing is shown of them. Names of yours that the notebook uses too are
+    overwritten.
+
+    Args:
+        notebook: `"04"`, or its name.
+        section: its number, or the beginning of its title.
+        namespace: where the names go; the caller's own by default.
+
+    Raises:
+        NotebookError: there is no such notebook or section; the remedy lists them.
+        CheckpointError: a cell stopped with an error.
+    """
+    from xlhelpers import _catching_up
+
+    here = sys._getframe(1).f_globals if namespace is None else namespace
+    return _catching_up.checkpoint(notebook, section, here)
+
+
+def progress() -> Progress:
+    """How far this learner has come, by notebook, and what is next; from the local file."""
+    from xlhelpers import exercises
+
+    return exercises.progress()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
+_hidden = 0
 
 
 class Shown:
@@ -34,8 +37,21 @@ class Shown:
 
 def has_front_end() -> bool:
     """Whether there is a notebook kernel, and so a page that could show a widget."""
+    if _hidden:
+        return False
     try:
         from IPython import get_ipython
     except ImportError:
         return False
     return getattr(get_ipython(), "kernel", None) is not None
+
+
+@contextmanager
+def without_front_end() -> Iterator[None]:
+    """No widget is made while the block runs: cells are run whose output nobody will see."""
+    global _hidden
+    _hidden += 1
+    try:
+        yield
+    finally:
+        _hidden -= 1

@@ -332,7 +332,7 @@ class Annotator:
         try:
             found = self.agreement()
         except CourseError as error:
-            return _para(str(error.problem))
+            return _para(error.sentences)
         one, other = self.annotators
         unit = "texts" if self.kind == "text" else "words"
         said = [
@@ -352,7 +352,7 @@ class Annotator:
         return _para(" ".join(said)) + self._crossed(found.table) + self._differences(found)
 
     def _crossed(self, table: pd.DataFrame) -> str:
-        one, other = self.annotators
+        one, other = map(html.escape, self.annotators)
         head = "".join(
             f'<th scope="col" style="{_NUMBER}">{other}: {html.escape(str(c))}</th>' for c in table
         )
@@ -375,7 +375,7 @@ class Annotator:
         given = [self.log.labels(name) for name in (*self.annotators, _GOLD)]
         items = {item.id: item for item in self.items}
         head = "".join(
-            f'<th scope="col" style="{_LEFT}">{title}</th>'
+            f'<th scope="col" style="{_LEFT}">{html.escape(title)}</th>'
             for title in ("text", *self.annotators, "decided")
         )
         rows = ""
@@ -391,7 +391,7 @@ class Annotator:
 
     def _proposals(self, item: Item) -> str:
         told = "; ".join(
-            f"{name} says {_tell(self.log.labels(name).get(item.id), item)}"
+            f"{html.escape(name)} says {_tell(self.log.labels(name).get(item.id), item)}"
             for name in self.annotators
         )
         return f'<p style="margin:0.4em 0">{told}.</p>'
@@ -493,7 +493,7 @@ class _Buttons:
             try:
                 said = act() or ""
             except CourseError as error:
-                said = str(error)
+                said = error.sentences
             self._render()
         self._said.value = _status(" ".join([said, *(str(one.message) for one in told)]).strip())
         if not quick:

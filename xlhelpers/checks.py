@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xlhelpers import __version__, assets, settings
+from xlhelpers import __version__, assets, settings, shelves
 from xlhelpers.errors import CourseError
 
 _NAMED = ("torch", "transformers", "numpy")
@@ -44,6 +44,8 @@ def setup() -> None:
         settings.apply_threads()
         print(f"models: {now.models} ({_MODEL_SET_NOTES[now.models]})")
         print(f"device: {settings.device()} · threads: {now.threads} · seed: {now.seed}")
+        for line in beforehand():
+            print(line)
         problems += [*course_files(), *model_hub()]
     except CourseError as error:
         problems.append(_of(error))
@@ -84,13 +86,31 @@ def course_files() -> Iterator[Problem]:
         yield Problem(what, assets.repair("all"))
 
 
+def beforehand() -> Iterator[str]:
+    """Yield a line for each thing to know about files of the hub that are here already."""
+    now = settings.current()
+    if now.hub_files is not None:
+        yield f"files of the hub: {now.hub_files}"
+    if now.mirror:
+        yield f"mirror of the hub: {now.mirror}"
+    if now.models == "hub" and (numbers := shelves.fetched()):
+        books = " ".join(numbers)
+        yield f"fetched beforehand for notebooks {books}: no network is needed for these"
+
+
 def model_hub() -> Iterator[Problem]:
-    """Yield a problem when the hub's models are asked for and the hub does not answer."""
+    """Yield a problem when the hub's models are asked for and cannot be had, or not be read."""
     if settings.current().models != "hub" or not _version("huggingface_hub"):
         return
     from xlhelpers import hub
 
-    if not hub.reachable():
+    if not _version("pyarrow"):
+        yield Problem(
+            "the public data sets cannot be read without pyarrow",
+            'python -m pip install "pyarrow>=17"',
+        )
+    # With everything on this machine, an evening without a network is no fault.
+    if not shelves.fetched() and not hub.reachable():
         yield Problem(
             "the model hub cannot be reached; what is in the cache still works",
             'check the network or HF_HUB_OFFLINE, or work offline with xl.use("mini")',

@@ -218,7 +218,7 @@ class Record:
         if form == "number":
             return self._rounded(self.value)
         if form == "n" and self.n is not None:
-            return str(self.n)
+            return f"{self.n:,}"
         if form in ("interval", "range") and self.low is not None and self.high is not None:
             low, high = self._rounded(self.low), self._rounded(self.high)
             if form == "range":
@@ -233,11 +233,12 @@ class Record:
     def full(self) -> str:
         """The value with its interval and number of cases where there are any."""
         text = self.text("value" if self.low is None else "interval")
-        return f"{text} (n = {self.n})" if self.n is not None else text
+        return f"{text} (n = {self.n:,})" if self.n is not None else text
 
     def _rounded(self, value: float) -> str:
-        text = f"{value:.{self.digits}f}"
-        return text.lstrip("-") if float(text) == 0 else text
+        """As the prose writes numbers: 6,000 and −0.5, and no minus before a 0."""
+        text = f"{round(value, self.digits) or 0:,.{self.digits}f}"
+        return text.replace("-", "−")
 
 
 def record(
@@ -409,6 +410,8 @@ class Table:
         ("verdict", "Verdict"),
         ("measured", "Measured here"),
     )
+    # Of the width, in per cent: a browser left to itself gives a list less than its words need.
+    shares = (18, 12, 24, 22, 24)
 
     def __init__(self, notebook: str, rows: list[dict[str, str]]) -> None:
         self.notebook = notebook
@@ -424,11 +427,14 @@ class Table:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{title}</th>' for _, title in self.columns)
+        head = "".join(
+            f'<th scope="col" style="text-align:left;width:{share}%">{title}</th>'
+            for (_, title), share in zip(self.columns, self.shares, strict=True)
+        )
         body = "".join(self._row(row) for row in self.rows)
         caption = f"Claims of notebook {html.escape(self.notebook)}: the article, the literature, "
         return (
-            '<table lang="en" style="text-align:left"><caption>'
+            '<table lang="en" style="text-align:left;width:100%"><caption style="text-align:left">'
             f"{caption}and this run</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
         )
@@ -443,7 +449,7 @@ class Table:
             verdict += f"<br>{html.escape(row['comment'])}"
         cells = [html.escape(row["article"]), published, verdict]
         cells.append(_listed(row["measured"].splitlines()))
-        style = ' style="text-align:left;vertical-align:top"'
+        style = ' style="text-align:left;vertical-align:top;overflow-wrap:anywhere"'
         data = "".join(f"<td{style}>{cell}</td>" for cell in cells)
         return f'<tr><th scope="row"{style}>{html.escape(row["wording"])}</th>{data}</tr>'
 
@@ -452,10 +458,12 @@ def _listed(lines: Sequence[str]) -> str:
     """Return lines as an HTML list; of many, all but the first wait behind a summary."""
     items = [f"<li>{html.escape(line)}</li>" for line in lines]
     first, rest = items[:_SHOWN], items[_SHOWN:]
-    shown = f"<ul>{''.join(first)}</ul>" if first else ""
+    start = '<ul style="margin:0;padding-inline-start:1.2em">'
+    shown = f"{start}{''.join(first)}</ul>" if first else ""
     if not rest:
         return shown
-    return f"{shown}<details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details>"
+    more = f"{len(rest)} more</summary>{start}{''.join(rest)}</ul>"
+    return f"{shown}<details><summary>{more}</details>"
 
 
 def table(notebook: str) -> Table:
@@ -530,10 +538,14 @@ def check_markers(markdown: str, found: Mapping[str, Record]) -> list[str]:
             problems.append(f"the marker {key!r} has no measurement")
         else:
             problems += _disagreement(found[key], form or "value", text, book.measures[key])
-    rest = _MARKER.sub("", markdown)
-    if _MARKER_PART.search(rest):
-        problems.append("a marker is not closed, is closed twice, or has a vertical bar in it")
-    return problems
+    return problems + broken_markers(markdown)
+
+
+def broken_markers(markdown: str) -> list[str]:
+    """One sentence if a part of a marker is left over when all whole ones are taken out."""
+    if _MARKER_PART.search(_MARKER.sub("", markdown)):
+        return ["a marker is not closed, is closed twice, or has a vertical bar in it"]
+    return []
 
 
 def marker_keys(markdown: str) -> list[str]:
@@ -576,11 +588,16 @@ _IGNORED = (
     re.compile(r"\b(?:Python|version|Apache|CC[ -]BY[\w-]*)[ -]v?\d+(?:\.\d+)+"),  # a version
 )
 _CITATION = re.compile(r"\([^()]*\b(?:19|20)\d\d[a-z]?\b[^()]*\)")
-_FINDING = re.compile(r"\d+(?:\.\d+)?\s?(?:%|per ?cent\b)|\b\d+\.\d+\b")
+_FINDING = re.compile(
+    r"\d+(?:\.\d+)?\s?(?:%|(?:per ?cent|points?|nats?|ms|times (?:as|the))\b)|\b\d+\.\d+\b"
+)
 
 
 def unmarked_numbers(markdown: str) -> list[str]:
-    """Percentages and decimals in prose outside markers, in paragraphs that cite nothing.
+    """Findings in prose outside markers, in paragraphs that cite nothing.
+
+    A finding is a percentage, a number of points, nats or milliseconds, “7 times as many”, or any
+    number with decimals.
 
     Code, formulas, link targets and the level of an interval ("95 % interval") do not count. A
     citation is a pair of brackets with a year in it, as in (Xing et al., 2015).

@@ -143,7 +143,7 @@ class WordVectors:
     def normalised(self, centre: bool = True) -> WordVectors:
         """A copy with rows of length 1.
 
-        With ``centre`` the steps are those of Artetxe et al. (2018, AAAI): length 1, subtract the
+        With ``centre`` the steps are those of Artetxe et al. (2018, ACL): length 1, subtract the
         mean vector, length 1 again. A row of zeros has no direction: it stays zero, does not
         count in the mean, and a warning names its word. So does a row that equals the mean.
         """

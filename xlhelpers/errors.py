@@ -6,6 +6,11 @@ Anything else that escapes from `xlhelpers` is a defect of the course.
 
 from __future__ import annotations
 
+import re
+
+# A file's name, a number, a class in quotation marks or mBERT stay as they are.
+_SMALL = re.compile(r"[a-z]+(?=[\s,;:])")
+
 
 class CourseError(Exception):
     """Base class of the course's own errors.
@@ -19,6 +24,18 @@ class CourseError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}\n  Remedy: {remedy}" if remedy else problem)
+
+    @property
+    def sentences(self) -> str:
+        """The same as a page shows it: sentences of their own, where a traceback has a clause.
+
+        No stop behind the remedy, which may be a command.
+        """
+        problem = self.problem
+        if _SMALL.match(problem):
+            problem = problem[0].upper() + problem[1:]
+        stop = "" if problem.endswith((".", "?", "…")) else "."
+        return f"{problem}{stop} Remedy: {self.remedy}" if self.remedy else f"{problem}{stop}"
 
     def __reduce__(self) -> tuple[type[CourseError], tuple[str, str]]:
         # Errors travel between worker processes; the default would pass the joined text

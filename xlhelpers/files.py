@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from xlhelpers.errors import CourseError
@@ -20,6 +24,15 @@ def _umask() -> int:
 
 # Asked once: asking means setting it for a moment, which other threads would notice.
 _UMASK = _umask()
+
+# What a process that was killed has left is removed by the next one that writes there. A file
+# that is being written changes more often than this; a folder is new until its lock is held.
+_DESERTED_SECONDS = 3600.0
+_NEW_SECONDS = 60.0
+_ALIVE = "alive.lock"
+
+_until_the_end = ExitStack()
+atexit.register(_until_the_end.close)
 
 
 class FileLockedError(CourseError):
@@ -37,10 +50,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; move it onto `path` when the block succeeds.
 
     A reader sees the old file or the new one, never a half. When the block raises, the
-    temporary file is removed and `path` is left as it was.
+    temporary file is removed and `path` is left as it was. A process that is killed removes
+    nothing: what it has left in this folder goes after an hour.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    remove_deserted(path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.xl-", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -62,6 +77,62 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` as UTF-8 with `\\n` line ends on every system, atomically."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def remove_deserted(folder: Path, pattern: str = ".*.xl-????????.tmp") -> None:
+    """Remove temporary files and folders in `folder` that nobody has written to for an hour."""
+    for left in folder.glob(pattern):
+        # Another process may be tidying up at the same time, or the file may be another user's.
+        with suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _DESERTED_SECONDS:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give an empty folder among the system's temporary ones; it is removed when the block ends.
+
+    While the block runs a lock is held, which the operating system drops when the process dies.
+    By it the next call knows what a killed process has left, and removes that: checkpoints of a
+    real model would soon fill the disk.
+    """
+    import filelock
+
+    own = Path(tempfile.mkdtemp(prefix="xl-"))
+    _remove_killed(own.parent)
+    place = own / "files"
+    try:
+        with filelock.FileLock(own / _ALIVE):
+            place.mkdir()
+            yield place
+    finally:
+        # Windows cannot remove a file that is still mapped into memory; it stays until the next
+        # call, which finds its lock free.
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def scratch_folder() -> Path:
+    """Return a new folder as of `scratch` that stays until this process ends: for a notebook."""
+    return _until_the_end.enter_context(scratch())
+
+
+def _remove_killed(folder: Path) -> None:
+    """Remove the scratch folders of this user whose processes are no more."""
+    import filelock
+
+    me = os.getuid() if hasattr(os, "getuid") else None
+    for left in folder.glob("xl-*"):
+        # Somebody else removes it, or its lock is held: a timeout is an OSError too.
+        with suppress(OSError):
+            seen = left.lstat()
+            # A link, or another user's folder, could lead to a file that is not ours to open.
+            ours = stat.S_ISDIR(seen.st_mode) and (me is None or seen.st_uid == me)
+            if not ours or time.time() - seen.st_mtime < _NEW_SECONDS:
+                continue
+            if (left / _ALIVE).is_file():
+                with filelock.FileLock(left / _ALIVE, timeout=0):
+                    pass
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The course's figures: one palette, a marker for every colour, alt text on each.
 
 Functions return a `Figure`, which a notebook shows as an HTML `<figure>` with alt text and
-caption. Colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart.
+caption. Colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart, as
+far as they stand 3:1 against white (WCAG 2.2, 1.4.11). Their yellow, orange and light blue do not;
+violet and brown take that place.
 Labels are in Latin script, since few machines have fonts for all; native script belongs
 into tables (`languages.html`).
 """
@@ -29,10 +31,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
     from matplotlib.text import Annotation
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6622CC", "#662200", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "")
+_JOIN = "0.55"  # lines between points that belong together; grid lines may be fainter
 _DPI = 110
+# Panels side by side are at most so wide, in inches: beyond that their letters are too small to
+# read where a window is narrow.
+_WIDEST = 13.0
+# Up to this part of the scale viridis is dark enough for white letters, from it on light enough
+# for black ones: 4.5:1 on both sides.
+_DARK = 0.43
 # Names of so many columns stand side by side; those of more are turned.
 _LEVEL_NAMES = 6
 
@@ -96,7 +105,7 @@ def clouds(
         for ax, (title, (source, target)) in zip(axes, panels.items(), strict=True):
             a, b = np.asarray(source), np.asarray(target)
             for p, q in zip(a, b, strict=True):
-                ax.plot(*zip(p, q, strict=True), color="0.75", linewidth=1, zorder=1)
+                ax.plot(*zip(p, q, strict=True), color=_JOIN, linewidth=1, zorder=1)
             for points, name, i in ((a, languages[0], 0), (b, languages[1], 1)):
                 ax.scatter(
                     points[:, 0],
@@ -161,6 +170,7 @@ def strips(
     alt: str,
     caption: str = "",
     references: Mapping[str, float] | None = None,
+    dot: str = "one draw",
 ) -> Figure:
     """Draw every single value as a dot, one line a row, and the mean of each row as a bar.
 
@@ -170,6 +180,7 @@ def strips(
         rows: row → its values.
         references: name → value of a vertical line across all rows, such as a score without
             any of what the rows have.
+        dot: what a dot is, for the legend.
 
     Raises:
         PlotError: a row has no values, or one that is not finite; too many references.
@@ -187,7 +198,7 @@ def strips(
             heights = r + 0.09 * (order % 3 - 1)
             style: dict[str, Any] = {"color": PALETTE[0], "marker": MARKERS[0]}
             style |= {"edgecolors": "white", "linewidths": 0.5, "zorder": 3}  # where dots overlap
-            ax.scatter(values, heights, s=36, label="one draw" if r == 0 else "_", **style)
+            ax.scatter(values, heights, s=36, label=dot if r == 0 else "_", **style)
             label = "their mean" if r == 0 else "_"
             ax.vlines(values.mean(), r - 0.3, r + 0.3, color="black", linewidth=2, label=label)
         for i, (name, value) in enumerate(lines.items(), start=1):
@@ -223,7 +234,8 @@ def curves(
         for i, (name, part) in enumerate(frame.groupby("series", sort=False)):
             style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i]}
             ax.plot(part[x], part["value"], label=str(name), **style)
-            ax.fill_between(part[x], part["low"], part["high"], color=PALETTE[i], alpha=0.15)
+            band: dict[str, Any] = {"facecolor": (PALETTE[i], 0.15), "edgecolor": PALETTE[i]}
+            ax.fill_between(part[x], part["low"], part["high"], linewidth=0.5, **band)
         if log:
             ticks = sorted(frame[x].unique())
             if ticks[0] > 0:
@@ -330,7 +342,7 @@ def heat_maps(
             ax.set_yticks(range(len(values)), [str(name) for name in frame.index])
             ax.set_title(title)
             for (row, column), value in np.ndenumerate(values):
-                dark = value < low + 0.6 * (high - low)
+                dark = value < low + _DARK * (high - low)
                 ax.text(
                     column,
                     row,
@@ -374,7 +386,7 @@ def language_maps(
             for wanted in list(dict.fromkeys(groups))[:joined]:
                 said = points[group == wanted]
                 for other in said[1:]:
-                    ax.plot(*zip(said[0], other, strict=True), color="0.6", linewidth=0.8, zorder=1)
+                    ax.plot(*zip(said[0], other, strict=True), color=_JOIN, linewidth=0.8, zorder=1)
             for i, name in enumerate(names):
                 style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i]}
                 style |= {"edgecolors": "white", "linewidths": 0.3}  # where points overlap
@@ -382,7 +394,8 @@ def language_maps(
                 ax.scatter(of[:, 0], of[:, 1], s=24, label=name, zorder=2, **style)
             ax.set(title=title, xticks=[], yticks=[])
             ax.margins(0.06)
-        axes[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        named = axes[0].get_legend_handles_labels()
+        axes[0].figure.legend(*named, loc="outside right center", frameon=False)
     return out[0]
 
 
@@ -437,10 +450,16 @@ def _canvas(
     from matplotlib.figure import Figure as Canvas
 
     with style.context("default"):
-        figure = Canvas(figsize=(width * panels, height), layout="constrained", dpi=_DPI)
+        columns = max(1, min(panels, int(_WIDEST / width)))
+        rows = -(-panels // columns)
+        size = (width * columns, height * rows)
+        figure = Canvas(figsize=size, layout="constrained", dpi=_DPI)
         FigureCanvasAgg(figure)
         out: list[Figure] = []
-        yield list(figure.subplots(1, panels, squeeze=False)[0]), out
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for unused in axes[panels:]:
+            unused.remove()
+        yield axes[:panels], out
         out.append(_finished(figure, alt, caption))
 
 

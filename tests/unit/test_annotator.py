@@ -84,7 +84,9 @@ def test_one_does_not_see_the_other(file: Path) -> None:
     with pytest.raises(CourseError, match="no text is left"):
         one.choose("good")
     one.switch("gold")
-    assert "B lacks 4" in one.page() and one.waiting() == []
+    said = Page(one.page()).said
+    assert "There is nothing to compare yet: of 4 texts A lacks 0, B lacks 4. " in said + " "
+    assert one.waiting() == []
     one.switch("B")
     assert "0 of 4" in one.progress() and TEXTS[0] in Page(one.page()).said
     assert "labels.jsonl" not in one.page()
@@ -137,7 +139,7 @@ def test_who_skips_everything_has_nothing_to_compare(file: Path) -> None:
     one.switch("B")
     one.choose("good")
     one.switch("gold")
-    assert "no item has been labelled by both" in one.page()
+    assert "No item has been labelled by both" in one.page()
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────
@@ -353,13 +355,14 @@ def test_buttons_mark_words(file: Path, kernel: None) -> None:
     box = one.show().widget
     picks, takes, said = box.children[2], box.children[3], box.children[-1]
     button(box, "PER").click()
-    assert "no word is picked" in said.value
+    remedy = "pick one or more, then say what they are"
+    assert f">No word is picked. Remedy: {remedy}<" in said.value
     for number in (0, 1):
         picks.children[number].value = True
     button(box, "PER").click()
     assert one.draft == [(0, 2, "PER")] and not any(b.value for b in picks.children)
     assert [b.description for b in picks.children[:3]] == ["Ann · PER", "Lee ·", "saw"]
-    assert said.value.count("no word") == 0
+    assert said.value.count("No word") == 0
     button(box, "Done, next").click()
     assert [b.layout.display for b in picks.children] == ["", "", "", *["none"] * 4]
     assert picks.children[0].description == "Nobody"
@@ -377,7 +380,7 @@ def test_buttons_mark_words(file: Path, kernel: None) -> None:
     picks.children[0].value = True
     button(box, "LOC").click()
     button(box, "no entity").click()
-    assert "no word is picked" in said.value and one.draft == [(0, 1, "LOC")]
+    assert "No word is picked" in said.value and one.draft == [(0, 1, "LOC")]
 
 
 def test_words_that_run_right_to_left_stand_so(file: Path, kernel: None) -> None:
@@ -409,7 +412,7 @@ def test_a_label_that_is_not_kept_is_not_passed_over(
     box = one.show().widget
     (file.parent / ".labels.jsonl.lock").mkdir()
     button(box, "good").click()
-    assert "nothing is kept" in box.children[-1].value
+    assert "Nothing is kept: " in box.children[-1].value
     assert TEXTS[0] in Page(box.children[1].value).said and one.log.labels("A") == {}
 
 

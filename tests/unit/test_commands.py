@@ -11,6 +11,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -98,6 +99,7 @@ def test_environments() -> None:
     calm = commands.quiet_environment({"OMP_NUM_THREADS": "1"})
     assert calm["OMP_NUM_THREADS"] == "1" and calm["TOKENIZERS_PARALLELISM"] == "false"
     assert commands.quiet_environment({"OMP_NUM_THREADS": "1"}, 3)["OMP_NUM_THREADS"] == "3"
+    assert commands.quiet_environment({"XL_THREADS": "4"})["OMP_NUM_THREADS"] == "4"
     kernel = commands.kernel_environment({"MPLBACKEND": "Agg"})
     assert kernel["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
     assert kernel["HF_HUB_OFFLINE"] == "1"
@@ -174,6 +176,54 @@ def test_cells_run_in_the_notebooks_folder_and_environment(executed: _execute.Ex
 def test_time_and_memory_are_taken(executed: _execute.Execution) -> None:
     assert 0.5 < executed.seconds < 60
     assert 200e6 < executed.peak < 1.5e9
+
+
+HOLDS_300_MB = """
+kept = b"x" * 300_000_000
+print("there", flush=True)
+if "drop" in __import__("sys").argv:
+    del kept
+    print("gone", flush=True)
+input()
+"""
+
+
+def holder(*arguments: str) -> subprocess.Popen[str]:
+    """A process that has taken 300 MB, and given them back where it is told to drop them."""
+    line = [sys.executable, "-c", HOLDS_300_MB, *arguments]
+    made = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert made.stdout is not None
+    for _ in range(1 + len(arguments)):
+        made.stdout.readline()
+    return made
+
+
+def test_what_takes_too_much_memory_is_ended() -> None:
+    with holder() as process:
+        watch = _execute.Memory(process.pid, limit=200e6)
+        watch.start()
+        assert process.wait(10) != 0
+        assert watch.stop() > 300e6 and watch.crossed
+
+
+def test_what_stays_below_is_left_alone() -> None:
+    with holder() as process:
+        watch = _execute.Memory(process.pid, limit=900e6)
+        watch.start()
+        time.sleep(3 * _execute.POLL_SECONDS)
+        assert 300e6 < watch.stop() < 900e6 and not watch.crossed
+        process.communicate("\n", timeout=10)
+        assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this record")
+def test_memory_that_came_and_went_between_two_looks_counts() -> None:
+    with holder("drop") as process:
+        assert _execute.resident(process.pid) < 200e6 < 300e6 < _execute.summit(process.pid)
+        watch = _execute.Memory(process.pid)
+        watch.start()
+        assert watch.stop() > 300e6
+        process.communicate("\n", timeout=10)
 
 
 def test_figures_are_inline(executed: _execute.Execution) -> None:
@@ -367,7 +417,7 @@ def test_phases_of_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     book = notebook(tmp_path)
     monkeypatch.setattr(test_command, "find_notebooks", lambda: [book])
     unit, books, lint = test_command.phases(["-x"], {"MPLBACKEND": "pdf", "HF_ENDPOINT": "h"})
-    assert unit.arguments[0] == "tests" and unit.arguments[-1] == "-x"
+    assert "tests" in unit.arguments and unit.arguments[-1] == "-x"
     assert "--nbval-lax" in books.arguments and str(book) in books.arguments
     assert lint.arguments[0].endswith(os.path.join("tests", "notebooks"))
     assert lint.environment["XL_RECORDS"] == books.environment["XL_RECORDS"]
@@ -379,10 +429,82 @@ def test_phases_of_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert "HF_HUB_OFFLINE" not in unit.environment  # loopback hubs answer in these
 
 
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "tests", "books", "threads"),
+    [
+        (1, 16, 0, 0, "2"),
+        (2, 16, 2, 0, "1"),
+        (4, 16, 2, 2, "2"),
+        (8, 16, 2, 2, "4"),
+        (4, 3, 0, 0, "2"),
+    ],
+)
+def test_as_many_at_once_as_the_machine_bears(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cores: int,
+    gigabytes: int,
+    tests: int,
+    books: int,
+    threads: str,
+) -> None:
+    import psutil
+
+    free = SimpleNamespace(available=gigabytes * 10**9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(test_command, "cores", lambda: cores)
+    monkeypatch.setattr(test_command, "find_notebooks", lambda: [notebook(tmp_path)] * 2)
+    unit, kernels, _ = test_command.phases([], {})
+    for phase, count in ((unit, tests), (kernels, books)):
+        at_once = ("-n", str(count), "--dist=loadfile")
+        assert (set(at_once) <= set(phase.arguments)) == bool(count)
+    assert unit.environment["OMP_NUM_THREADS"] == threads
+    for own in ("XL_THREADS", "OMP_NUM_THREADS"):
+        unit, *_ = test_command.phases([], {own: "3"})
+        assert unit.environment["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("models", "gpu", "expected"),
+    [("mini", False, 1), ("", False, 1), ("hub", False, 0), ("", True, 0)],
+)
+def test_kernels_have_the_memory_of_binder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: str, gpu: bool, expected: int
+) -> None:
+    """Real models may take more, and so may a torch that brings the libraries of a GPU."""
+    monkeypatch.setattr(test_command, "find_notebooks", lambda: [notebook(tmp_path)])
+    monkeypatch.setattr(test_command, "torch_has_gpu_libraries", lambda: gpu)
+    _, books, _ = test_command.phases([], {"XL_MODELS": models})
+    assert books.arguments.count(f"--kernel-memory={test_command.KERNEL_GB}") == expected
+    assert float(test_command.KERNEL_GB) < 2  # that of JupyterLab's server comes on top
+
+
+def test_a_notebook_whose_kernel_was_ended_for_its_memory_fails(tmp_path: Path) -> None:
+    from xlhelpers.commands import _nbval_cost
+
+    def after_a_cell(watch: Any) -> None:
+        _nbval_cost._started[tmp_path] = (0.0, watch)
+        cell = SimpleNamespace(path=tmp_path)
+        try:
+            step = _nbval_cost.pytest_runtest_teardown(cell, nextitem=cell)
+            next(step)
+            next(step, None)
+        finally:
+            del _nbval_cost._started[tmp_path]
+
+    watch = _execute.Memory(os.getpid(), limit=1.75e9)
+    after_a_cell(watch)
+    watch.crossed, watch.peak = True, 1_900_000_000
+    with pytest.raises(pytest.fail.Exception, match=r"more than 1.75 GB \(1.90 GB\)"):
+        after_a_cell(watch)
+
+
 def test_phases_of_named_paths() -> None:
     (only,) = test_command.phases(["tests/unit/test_commands.py::test_dispatch", "-q"], {})
     assert only.arguments == ("tests/unit/test_commands.py::test_dispatch", "-q")
     assert [p.name for p in test_command.phases(["tests/unit"], {})] == ["unit tests"]
+    (only,) = test_command.phases(["tests/unit", "-k", "docs", "-x"], {})
+    assert only.arguments == ("tests/unit", "-k", "docs", "-x"), "a word, and a folder of ours"
 
 
 def test_counts_and_closing_line(tmp_path: Path) -> None:
@@ -538,7 +660,13 @@ def test_workflow_runs_on_three_systems(root: Path) -> None:
     triggers = flow[True]  # YAML 1.1 reads the key `on` as true
     assert triggers["push"]["branches"] == ["main"]
     systems = {x.split("-")[0] for x in flow["jobs"]["test"]["strategy"]["matrix"]["os"]}
-    assert systems == {"ubuntu", "macos", "windows"} and "colab-floor" in flow["jobs"]
+    assert systems == {"ubuntu", "macos", "windows"}
+    said = {
+        name: [step.get("run", "") for step in job["steps"]] for name, job in flow["jobs"].items()
+    }
+    assert "python course.py test --colab" in said["colab-floor"]  # no paths: every notebook
+    (inside,) = [line for line in said["binder"] if line.startswith("docker run")]
+    assert "--memory 2g --memory-swap 2g" in inside and inside.endswith("python course.py run")
 
 
 def test_colab_floor_is_within_our_ranges(root: Path) -> None:
@@ -546,8 +674,9 @@ def test_colab_floor_is_within_our_ranges(root: Path) -> None:
 
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     bounds = dict(line.split(">=") for line in project["dependencies"])
-    lines = (root / ".github" / "colab-floor.txt").read_text().splitlines()
+    lines = (root / "constraints-colab.txt").read_text().splitlines()
     floor = dict(x.split("==") for x in lines if "==" in x)
+    assert floor.pop("datasets"), "a neighbour, which we do not import"
     assert len(floor) >= 7
 
     def numbers(version: str) -> list[int]:

@@ -15,13 +15,16 @@ import time
 import tomllib
 import venv as venv_module
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 BASE = getattr(sys, "_base_executable", None) or sys.executable
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -32,7 +35,9 @@ version = "0"
 dependencies = ["numpy>=2.1"]
 [project.optional-dependencies]
 lab = ["jupyterlab>=4"]
+hub = ["pyarrow>=17"]
 dev = ["pytest>=8"]
+serve = ["ray[serve]>=2"]
 build = []
 """
 
@@ -49,6 +54,14 @@ message = os.environ.get("PIP_FAILS")
 if message:
     print(message)
     sys.exit(1)
+for option in ("--wheel-dir", "--dest"):
+    if option in args:
+        folder = args[args.index(option) + 1]
+        names = {"wheel": ("numpy", "pexpect"), "download": ("pywinpty",)}[args[0]]
+        for name in names:
+            with open(os.path.join(folder, name + "-2.4.6-py3-none-any.whl"), "w") as wheel:
+                wheel.write("x" * 1000000)
+        sys.exit(0)
 site = sysconfig.get_paths()["purelib"]
 for name in ("numpy-2.4.6", "jupyterlab-4.6.6"):
     folder = os.path.join(site, name + ".dist-info")
@@ -88,6 +101,7 @@ class Project:
             "PIP_INDEX_URL",
             "PIP_NO_INDEX",
             "COLAB_RELEASE_TAG",
+            "XL_WHEELS",
         )
         self.environment = {k: v for k, v in os.environ.items() if k not in unset}
         self.environment |= {
@@ -111,10 +125,10 @@ class Project:
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
-    def pip_calls(self) -> list[str]:
-        """The installations that pip was asked for so far."""
+    def pip_calls(self, command: str = "install") -> list[str]:
+        """The installations that pip was asked for so far, or other things."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [line for line in lines if line.startswith("install ")]
+        return [line for line in lines if line.startswith(f"{command} ")]
 
     def make_venv(self) -> Path:
         """A real virtual environment, quickly: without pip, which is pretended anyway."""
@@ -139,7 +153,8 @@ def load(file: Path) -> ModuleType:
 @pytest.fixture
 def course(project: Project, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The project's course.py, loaded."""
-    for name in ("CONDA_PREFIX", "PIP_INDEX_URL", "PIP_NO_INDEX", "XL_TORCH_INDEX"):
+    unset = ("CONDA_PREFIX", "PIP_INDEX_URL", "PIP_NO_INDEX", "XL_TORCH_INDEX", "XL_WHEELS")
+    for name in unset:
         monkeypatch.delenv(name, raising=False)
     return load(project.root / "course.py")
 
@@ -206,7 +221,7 @@ def test_more_packages_are_added_for_a_command_that_needs_them(
     status, out, err = project.run("test", "-k", "x")
     assert (status, out.strip()) == (0, "handed over: test -k x")
     assert "Installing what is missing" in err
-    assert project.pip_calls()[0].endswith("[dev,lab] --disable-pip-version-check")
+    assert project.pip_calls()[0].endswith("[dev,lab,serve] --disable-pip-version-check")
     project.run("lab")  # what was added stays: the next command finds all it needs
     assert len(project.pip_calls()) == 1
 
@@ -264,6 +279,67 @@ def test_doctor_installs_nothing(project: Project) -> None:
     status, out, _ = project.run("doctor")
     assert (status, out.strip()) == (0, "handed over: doctor")
     assert not project.venv.exists() and project.pip_calls() == []
+
+
+def test_publish_installs_nothing(project: Project) -> None:
+    status, out, _ = project.run("publish", "some-one/course")
+    assert (status, out.strip()) == (0, "handed over: publish some-one/course")
+    assert not project.venv.exists() and project.pip_calls() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "models", "expected"),
+    [
+        (["fetch"], "", ("lab",)),
+        (["fetch", "--hub"], "", ("lab", "hub")),
+        (["lab"], "hub", ("lab", "hub")),
+        (["lab"], "mini", ("lab",)),
+    ],
+)
+def test_the_hubs_data_sets_need_a_reader(
+    course: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    models: str,
+    expected: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("XL_MODELS", models)
+    assert course.extras_for(arguments[0], arguments[1:]) == expected
+
+
+def test_tests_run_at_the_versions_of_colab(project: Project) -> None:
+    pins = project.root / "constraints-colab.txt"
+    pins.write_text("numpy==2.1.*\n")
+    status, out, err = project.run("test", "--colab", "exit=4")
+    assert (status, out.strip()) == (4, "handed over: test exit=4"), err
+    assert "Nothing that Colab ships was replaced" in err
+    first, second = project.pip_calls()
+    assert f"-r {pins}" in first and "[dev,lab,serve]" in second
+    assert (project.root / ".venv-colab" / "pyvenv.cfg").is_file() and not project.venv.exists()
+    assert project.run("test", "--colab")[0] == 0
+    assert f"-r {pins}" not in project.pip_calls()[-1], "it is made once"
+    kept = project.root / ".venv-colab" / ".course-stamp.json"
+    told = json.loads(kept.read_text())
+    assert "numpy-2.4.6.dist-info" in told["packages"] and len(told["key"]) == 64
+
+
+def test_a_version_of_colab_that_was_replaced_is_a_failure(
+    project: Project, course: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    venv = project.root / ".venv-colab"
+    venv_module.EnvBuilder(symlinks=os.name != "nt").create(venv)
+    python = course.venv_python(venv)
+    record = course.site_packages(venv, VERSION) / "numpy-2.1.3.dist-info"
+    record.mkdir(parents=True)
+    monkeypatch.setattr(course, "colab_packages", lambda venv: (str(python), [record.name]))
+
+    def replace(call: list[str]) -> int:
+        record.rename(record.with_name("numpy-2.4.6.dist-info"))
+        return 0
+
+    monkeypatch.setattr(course.subprocess, "call", replace)
+    assert course.main(["test", "--colab"]) == course.EXIT_PROBLEM
+    assert "Replaced, which would break a session on Colab: numpy-2.1.3" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------ broken .venv
@@ -516,14 +592,40 @@ def test_nothing_that_is_there_is_replaced(
 
 
 def test_what_is_there_stays_also_when_the_tested_set_does_not_fit(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
+    tested = project.root / "constraints.txt"
+    tested.write_text(tested.read_text() + "markupsafe==3\npooch==1.9.0\n")
+    there = Hosted(course, monkeypatch)
+    there.packages["markupsafe"] = "1.0"
+    there.fails = 2
+    course.present_python(("dev", "lab"), "Colab")
+    direct = {"numpy": "2.1.3", "torch": "2.11.0+cu128", "jupyterlab": "4.2"}
+    assert there.given == [
+        {**direct, "markupsafe": "1.0", "pooch": "1.9.0"},
+        {**direct, "pooch": "1.9.0"},  # what comes new is still as tested
+        direct,
+    ]
+
+
+def test_what_fits_in_no_way_is_said_after_all_ways(
     course: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = Hosted(course, monkeypatch)
-    there.packages["markupsafe"] = "1.0"
-    there.fails = 1
-    course.present_python(("dev", "lab"), "Colab")
-    assert there.given[0]["markupsafe"] == "1.0"
-    assert there.given[1] == {"numpy": "2.1.3", "torch": "2.11.0+cu128", "jupyterlab": "4.2"}
+    there.fails = 9
+    with pytest.raises(course.Conflict):
+        course.present_python(("dev", "lab"), "Colab")
+    assert len(there.given) == 3
+
+
+def test_tools_that_install_are_not_held_back(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A venv of Python 3.11 begins with setuptools 65, and torch wants 77."""
+    there = Hosted(course, monkeypatch)
+    there.packages |= {"setuptools": "65.5.0", "pip": "23.2.1", "wheel": "0.40"}
+    course.present_python(("dev", "lab"), "the active virtual environment")
+    assert not set(course.TOOLS) & set(there.given[0])
 
 
 def test_a_package_that_is_too_old_is_replaced_by_the_tested_one(
@@ -582,7 +684,7 @@ def test_tested_set_covers_the_package(root: Path) -> None:
     pins = course.constraints()
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     wanted = list(project["dependencies"])
-    for extra in ("lab", "dev", "build"):
+    for extra in ("lab", "dev", "build", "serve"):
         wanted += project["optional-dependencies"][extra]
     assert [line for line in wanted if not course.satisfied(line, pins)] == []
     assert all(">=" in line and "<" not in line for line in wanted)
@@ -722,6 +824,249 @@ def test_index_that_pip_will_ask(course: ModuleType, monkeypatch: pytest.MonkeyP
     assert course.pip_index("python") == "https://own.invalid/simple"
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     assert course.pip_index("python") is None
+
+
+# ------------------------------------------------------------------------------ without a network
+
+
+NO_NETWORK = {"PIP_NO_INDEX": "", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+
+
+def carried(folder: Path) -> Path:
+    """A folder of packages."""
+    folder.mkdir()
+    (folder / "numpy-2.4.6-py3-none-any.whl").write_text("")
+    return folder
+
+
+def test_packages_come_from_a_folder_when_there_is_one(project: Project) -> None:
+    folder = carried(project.root / "wheels")
+    status, out, err = project.run("run", "01", **NO_NETWORK)
+    assert (status, out.strip()) == (0, "handed over: run 01"), err
+    (call,) = project.pip_calls()
+    assert f"--no-index --find-links {folder}" in call and "constraints.txt" in call
+    assert f"from {folder}" in err
+
+
+class Pip:
+    """Stands for course.run_pip: answers in turn with the outputs of failures, then succeeds."""
+
+    def __init__(self, course: ModuleType, monkeypatch: pytest.MonkeyPatch, *fails: str) -> None:
+        self.fails = list(fails)
+        self.calls: list[list[str]] = []
+        monkeypatch.setattr(course, "run_pip", self)
+        monkeypatch.setattr(course, "torch_index", lambda: None)
+        monkeypatch.setattr(course, "pip_index", lambda python: "https://index.invalid/simple")
+        monkeypatch.setattr(course, "reachable", lambda url: False)
+
+    def __call__(self, python: str, arguments: list[str], log: Path) -> tuple[int, str]:
+        self.calls.append(list(arguments))
+        return (1, self.fails.pop(0)) if self.fails else (0, "")
+
+
+LACKS = "ERROR: No matching distribution found for torch==2.13.0 (from xlhelpers)"
+
+
+def put_in(course: ModuleType) -> None:
+    """Have course.py install, whatever pip says to it."""
+    course.need_network("python")
+    course.install("python", ["lab"], course.ROOT / "constraints.txt", Path("log"), True)
+
+
+def test_the_folder_of_packages_may_lie_elsewhere(
+    course: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = Pip(course, monkeypatch)
+    folder = carried(tmp_path / "a stick")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XL_WHEELS", "a stick")
+    put_in(course)
+    assert [call[-2:] for call in pip.calls] == [["--find-links", str(folder.resolve())]]
+    (tmp_path / "bare").mkdir()
+    monkeypatch.setenv("XL_WHEELS", "bare")
+    with pytest.raises(course.Trouble, match=r"bare, and no packages \(\*\.whl\) lie there"):
+        put_in(course)
+
+
+def test_the_folder_of_packages_can_be_left_aside(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = Pip(course, monkeypatch)
+    carried(course.ROOT / "wheels")
+    monkeypatch.setenv("XL_WHEELS", "none")
+    with pytest.raises(course.Trouble, match="No network"):
+        put_in(course)
+    assert pip.calls == []
+
+
+def test_what_the_folder_lacks_is_named_where_there_is_no_network(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = Pip(course, monkeypatch, LACKS)
+    carried(course.ROOT / "wheels")
+    with pytest.raises(course.Trouble, match="has no torch==2.13.0 for Python 3") as told:
+        put_in(course)
+    assert told.value.status == 3 and "course.py wheels --help" in str(told.value)
+    assert len(pip.calls) == 1
+    put_in(course)  # the stick has been filled meanwhile
+
+
+def test_what_the_folder_lacks_comes_from_the_network_where_there_is_one(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pip = Pip(course, monkeypatch, LACKS)
+    monkeypatch.setattr(course, "reachable", lambda url: True)
+    carried(course.ROOT / "wheels")
+    put_in(course)
+    assert "wheels has no torch==2.13.0 for this Python: asking the net" in capsys.readouterr().err
+    assert ["--no-index" in call for call in pip.calls] == [True, False]
+
+
+def test_another_failure_with_the_folder_is_no_question_of_the_network(
+    course: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = Pip(course, monkeypatch, "[Errno 28] No space left on device")
+    carried(course.ROOT / "wheels")
+    with pytest.raises(course.Trouble, match="disk is full"):
+        put_in(course)
+    assert len(pip.calls) == 1
+
+
+def test_a_folder_is_filled_for_this_computer(project: Project, installed: Path) -> None:
+    status, out, err = project.run("wheels", XL_TORCH_INDEX="none")
+    assert status == 0, err
+    assert out.startswith(f"2 packages, 2 MB, in {project.root / 'wheels'} (")
+    assert project.pip_calls() == [] and project.pip_calls("download") == []
+    (call,) = project.pip_calls("wheel")
+    asked = call.split()
+    assert {"setuptools", "numpy>=2.1", "jupyterlab>=4"} <= set(asked)
+    assert not {"pytest>=8", "ray[serve]>=2"} & set(asked), "what learners need, not the tests"
+    assert "pyarrow>=17" not in asked
+    assert f"-c {project.root / 'constraints.txt'}" in call
+
+
+def test_a_folder_is_filled_for_other_computers(
+    course: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    calls: list[list[str]] = []
+
+    def pip(python: str, arguments: list[str], log: Path) -> tuple[int, str]:
+        calls.append(arguments)
+        (tmp_path / "w" / "numpy-2.4.6-cp311-cp311-win_amd64.whl").write_text("")
+        (tmp_path / "w" / "pexpect-4-py3-none-any.whl").write_text("")
+        (tmp_path / "w" / "old_one-4-py3-none-any.whl").write_text("")
+        return 0, ""
+
+    monkeypatch.setattr(course, "run_pip", pip)
+    monkeypatch.setattr(course, "reachable", lambda url: True)
+    monkeypatch.setattr(course, "torch_index", lambda: None)
+    (course.ROOT / "constraints.txt").write_text("numpy==2.4.6\ntorch==2.13.0\npexpect==4\n")
+    line = ["--for", "windows", "--for", "linux", "--python", "3.12", "--python", "3.13"]
+    assert course.wheels(sys.executable, [str(tmp_path / "w"), *line]) == 0
+    said = capsys.readouterr().err
+    order = [
+        f"Python {version} on {name}"
+        for name in ("windows", "linux")
+        for version in ("3.12", "3.13")
+    ]
+    places = [said.index(text) for text in order]
+    assert places == sorted(places)
+    torch = [call for call in calls if "torch==2.13.0" in call]
+    assert len(torch) == 2 and all(course.TORCH_INDEX in call for call in torch)
+    assert all("manylinux_2_28_x86_64" in call and "--no-deps" in call for call in torch)
+    others = [call for call in calls if call[0] == "download" and call not in torch]
+    assert [call[call.index("--python-version") + 1] for call in others] == ["3.12", "3.13"] * 2
+    windows, linux = others[0], others[2]
+    assert "win_amd64" in windows and "--no-deps" in windows and ":all:" in windows
+    assert {"pywinpty", "overrides", "numpy==2.4.6", "setuptools"} <= set(windows)
+    assert "pexpect==4" not in windows and "pexpect==4" in linux and "pywinpty" not in linux
+    assert not {"old-one", "old_one"} & set(windows), "what the tested set does not know"
+
+
+def test_the_reader_of_the_hubs_data_sets_is_carried_for_the_hub(
+    course: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip = Pip(course, monkeypatch)
+    monkeypatch.setenv("XL_MODELS", "hub")
+    course.wheels(sys.executable, [str(tmp_path)])
+    assert "pyarrow>=17" in pip.calls[0]
+
+
+def test_help_on_carrying_waits_for_no_installation(project: Project) -> None:
+    status, out, _ = project.run("wheels", "--help", **NO_NETWORK)
+    assert status == 0 and "--for {linux,macos,windows}" in out
+    assert project.run("wheels", "--for", "amiga", **NO_NETWORK)[0] == 2
+    assert not project.venv.exists() and not project.log.exists()
+
+
+def test_linux_without_a_cpu_build_of_torch_is_a_sentence(
+    course: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (course.ROOT / "constraints.txt").write_text("torch==2.13.0\n")
+    monkeypatch.setattr(course, "reachable", lambda url: False)
+    with pytest.raises(course.Trouble, match="no CPU build of torch for Python 3.12 on Linux"):
+        course.carry_for(sys.executable, tmp_path, "linux", "3.12")
+
+
+@pytest.mark.parametrize("line", [["--for", "amiga"], ["--python", "3.9"], ["--python", "new"]])
+def test_computers_that_cannot_be_carried_for(course: ModuleType, line: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        course.wheels_wanted(line)
+    assert stopped.value.code == 2
+
+
+MACHINES = {
+    "linux": ("linux", "Linux", "posix", "x86_64"),
+    "windows": ("win32", "Windows", "nt", "AMD64"),
+    "macos": ("darwin", "Darwin", "posix", "arm64"),
+}
+
+
+@cache
+def recorded(name: str) -> tuple[str, list[Requirement]]:
+    """A package's version and requirements; none of what is not here, being another system's."""
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return "", []
+    return found.version.split("+")[0], [Requirement(line) for line in found.requires or []]
+
+
+def needed_on(system: str, python: str, wanted: list[str], pins: dict[str, str]) -> set[str]:
+    """All packages that requirements bring on a system, by what the installed ones record."""
+    names = ("sys_platform", "platform_system", "os_name", "platform_machine")
+    there = dict(zip(names, MACHINES[system], strict=True)) | {"python_version": python}
+    todo, seen = [Requirement(line) for line in wanted], set()
+    while todo:
+        one = todo.pop()
+        key = (canonicalize_name(one.name), *sorted(one.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        version, lines = recorded(one.name)
+        tested = version == pins.get(key[0])
+        where = there if tested else {}  # of other versions (Colab's) only what is needed here
+        todo += [
+            part
+            for part in lines
+            if part.marker is None
+            or any(part.marker.evaluate({**where, "extra": extra}) for extra in ("", *one.extras))
+        ]
+    return {key[0] for key in seen}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("system", list(MACHINES))
+def test_what_another_system_needs_is_carried(root: Path, system: str, python: str) -> None:
+    course = load(root / "course.py")
+    wanted, pins = course.requirements(course.EXTRAS["wheels"]), course.constraints()
+    here = needed_on("linux", "3.11", wanted, pins)
+    there = needed_on(system, python, wanted, pins)
+    elsewhere = {name for names in course.ONLY_ON.values() for name in names}
+    assert len(there) > 100
+    assert there - here <= set(course.ONLY_ON[system])
+    assert here - there <= elsewhere, "what may have no wheel there must not be asked for"
+    assert not (there & elsewhere) - set(course.ONLY_ON[system]), "it would be left out"
 
 
 def test_ci_runs_what_a_learner_runs(root: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from xlhelpers.alignment import evaluation
 from xlhelpers.alignment.evaluation import (
     Evaluation,
     Score,
@@ -219,7 +220,8 @@ def test_interval_narrows_with_more_words() -> None:
 
 def test_interval_depends_on_the_seed_alone() -> None:
     assert bootstrap(coin(90), seed=4) == bootstrap(coin(90), seed=4)
-    assert bootstrap(coin(90), seed=4) != bootstrap(coin(90), seed=5)
+    # The ends are few, since they are counts of 90: two seeds may meet, ten do not.
+    assert len({bootstrap(coin(90), seed=seed).percent for seed in range(10)}) > 1
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -248,10 +250,10 @@ def test_too_few_resamples_are_refused(resamples: int) -> None:
 def test_evaluation_passes_seed_and_resamples_on() -> None:
     wide = {f"a{i}": ["q"] for i in range(9)} | {f"b{i}": ["r"] for i in range(9)}
     source = at(**{f"a{i}": 10 + i / 9 for i in range(9)}, **{f"b{i}": 80 for i in range(9)})
-    found = [evaluate(source, TARGET, wide, resamples=50, seed=s) for s in (1, 1, 2)]
+    found = [evaluate(source, TARGET, wide, resamples=50, seed=s) for s in (1, *range(1, 11))]
     p1 = [f.scores["cosine"]["P@1"] for f in found]
     assert p1[0] == p1[1] == bootstrap(np.repeat([0.0, 1.0], 9), resamples=50, seed=1)
-    assert p1[0] != p1[2] and p1[2].value == p1[0].value == 0.5
+    assert any(other != p1[0] for other in p1) and {one.value for one in p1} == {0.5}
 
 
 def test_percent() -> None:
@@ -327,22 +329,20 @@ def test_whole_dictionary_scores_as_evaluate_does() -> None:
     for series, gold in (("own pairs", own), ("held-out words", HELD_OUT)):
         found = evaluate(*moved, gold, retrieval=("cosine",)).scores["cosine"]["P@1"]
         row = frame[frame["series"] == series].iloc[0]
-        assert row["value"] == row["low"] == row["high"] == pytest.approx(found.value)
+        assert [row["value"], row["low"], row["high"]] == pytest.approx([found.value] * 3)
 
 
-def test_band_holds_the_middle_nine_tenths_of_the_draws() -> None:
+def test_band_holds_the_middle_nine_tenths_of_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     # With one draw the band is a point; with many it leaves out the ends.
     one = learning_curve(*two_spaces(), PAIRS, HELD_OUT, [12], draws=1)
     assert (one["low"] == one["high"]).all()
-    # Seeds 0 to 39, one draw each, are not the same draws, but the same kind.
-    single = [
-        learning_curve(*two_spaces(), PAIRS, HELD_OUT, [12], draws=1, seed=s)["value"][1]
-        for s in range(40)
-    ]
-    many = learning_curve(*two_spaces(), PAIRS, HELD_OUT, [12], draws=40).iloc[1]
-    expected = np.percentile(single, [5, 95])
-    assert [many["low"], many["high"]] == pytest.approx(expected, abs=0.05)
-    assert min(single) < many["low"] < many["high"] < max(single)
+    rates = (rate for number in range(41) for rate in (0.5, 0.01 * ((number * 7) % 41)))
+    monkeypatch.setattr(evaluation, "_hit_rate", lambda *_: next(rates))
+    own, held_out = learning_curve(*two_spaces(), PAIRS, HELD_OUT, [12], draws=41).itertuples(
+        index=False
+    )
+    assert own[2:] == pytest.approx((0.5, 0.5, 0.5))
+    assert held_out[2:] == pytest.approx((0.20, 0.02, 0.38))  # of 0.00, 0.01 ... 0.40
 
 
 def test_any_translation_of_a_held_out_word_counts() -> None:

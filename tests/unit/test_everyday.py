@@ -13,7 +13,8 @@ from xlhelpers import assets, datasets, languages, settings, tokenization, token
 from xlhelpers.build import pipeline
 from xlhelpers.datasets import DatasetError, parse_everyday
 
-CODES = "en de nl fr es pt ru ar hi zh sw yo th ja ko vi tr fi id el ta".split()
+COURSE = "en de nl fr es pt ru ar hi zh sw yo th ja ko vi tr fi id el ta".split()
+CODES = [*COURSE, *languages.CONTRIBUTED]
 # ISO 15924 of the language cards, and the scripts that Unicode's names tell.
 SCRIPTS = {
     "Arab": {"Arabic"},
@@ -34,6 +35,7 @@ LATIN = {
     "nl": "ëïé",
     "fr": "àâæçéèêëîïôœùûüÿ",
     "es": "áéíóúüñ",
+    "it": "àèéìòù",
     "pt": "áâãàçéêíóôõú",
     "sw": "",
     "yo": "áàéèẹíìóòọúùńǹṣ",
@@ -55,18 +57,19 @@ SIGNS = {
 
 @pytest.fixture(scope="module")
 def sentences() -> dict[str, list[str]]:
-    return datasets.everyday()
+    return datasets.everyday(contributed=True)
 
 
 @pytest.fixture(scope="module")
 def words() -> dict[str, list[list[str]]]:
-    return datasets.everyday_words()
+    return datasets.everyday_words(contributed=True)
 
 
 # ── the shipped file ─────────────────────────────────────────────────────────────────────
 
 
 def test_there_are_24_sentences_in_21_languages(sentences: dict[str, list[str]]) -> None:
+    assert list(datasets.everyday()) == list(datasets.everyday_words()) == COURSE
     assert list(sentences) == CODES
     assert {len(rows) for rows in sentences.values()} == {24}
     for code, rows in sentences.items():
@@ -272,6 +275,21 @@ def test_the_build_registers_what_it_has_checked(workshop: Path) -> None:
         datasets.everyday()
 
 
+def test_a_contributed_file_stands_after_the_others(workshop: Path) -> None:
+    (workshop / "everyday.toml").write_text(GOOD, encoding="utf-8")
+    pipeline.everyday_step()
+    file = workshop / "everyday" / "it.toml"
+    file.parent.mkdir()
+    file.write_text('[it]\ns01 = "Piove."\n', encoding="utf-8")
+    assets.register(file, "shipped", "CC BY 4.0", "written for a test")
+    assert list(datasets.everyday()) == ["en", "th", "vi"]
+    assert datasets.everyday(contributed=True)["it"] == ["Piove."]
+    file.write_text('[it]\ns01 = "Piove."\ns02 = "Nevica."\n', encoding="utf-8")
+    assets.register(file, "shipped", "CC BY 4.0", "written for a test")
+    with pytest.raises(DatasetError, match="differ in number: en 1, th 1, vi 1, it 2"):
+        datasets.everyday(contributed=True)
+
+
 def test_they_are_the_same_in_both_model_sets(sentences: dict[str, list[str]]) -> None:
     settings.use("hub")
-    assert datasets.everyday() == sentences
+    assert datasets.everyday(contributed=True) == sentences

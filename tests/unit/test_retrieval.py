@@ -50,7 +50,9 @@ def cloud(kind: str, n: int, dim: int, rng: np.random.Generator) -> Floats:
     if kind == "narrow":  # all cosines near 1, gaps below the precision of float32
         return unit(np.ones(dim) + 0.001 * rows)
     if kind == "hubs":  # a few rows near the mean of everything
-        rows[: n // 10 + 1] = unit(rows.mean(axis=0) + 0.05 * rows[: n // 10 + 1])
+        # In one dimension the mean is a fraction with n below the line, and 0.0511 is none with
+        # so few: with 0.05 a row of length 0 can come out.
+        rows[: n // 10 + 1] = unit(rows.mean(axis=0) + 0.0511 * rows[: n // 10 + 1])
     if kind == "one":
         return np.repeat(rows[:1], n, axis=0)
     return rows

@@ -91,6 +91,21 @@ def test_course_errors_survive_pickling() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("problem", "remedy", "shown"),
+    [
+        ("no text is left", "undo one", "No text is left. Remedy: undo one"),
+        ("labels.jsonl has others", "", "labels.jsonl has others."),
+        ("'C' does not label here", "", "'C' does not label here."),
+        ("mBERT is not trained", "", "mBERT is not trained."),
+        ("is that all?", "course.py fetch", "Is that all? Remedy: course.py fetch"),
+        ("broken:\n one\n two…", "", "Broken:\n one\n two…"),
+    ],
+)
+def test_a_page_shows_an_error_as_sentences(problem: str, remedy: str, shown: str) -> None:
+    assert CourseError(problem, remedy).sentences == shown
+
+
 # ── settings ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,6 +250,31 @@ def test_container_quota_limits_the_cpus(tmp_path: Path, monkeypatch: pytest.Mon
     assert [*counts, settings.cpus()] == [2, 1, 16, 16, 16, 16]
 
 
+BLAS = """if True:
+    import pathlib
+    import numpy
+    import xlhelpers as xl
+    from threadpoolctl import threadpool_info, threadpool_limits
+    threadpool_limits({before}, "blas")
+    xl.settings._visible_cpus = lambda: 64
+    xl.settings._CPU_QUOTA = pathlib.Path({quota!r})
+    xl.settings.apply_threads()
+    print(*{{pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("quota", "before", "after"), [("200000 100000", 4, 2), ("200000 100000", 1, 1), ("max", 4, 4)]
+)
+def test_in_a_container_numpy_keeps_to_the_share(
+    tmp_path: Path, quota: str, before: int, after: int
+) -> None:
+    """numpy is imported first in a notebook, and has counted the host's CPUs by then."""
+    (tmp_path / "cpu.max").write_text(f"{quota} 100000" if quota == "max" else quota)
+    code = BLAS.format(before=before, quota=str(tmp_path / "cpu.max"))
+    assert python(code, OPENBLAS_NUM_THREADS="4").split() == [str(after)]
+
+
 def test_seed_everything_repeats_random_numpy_and_torch() -> None:
     import torch
 
@@ -308,3 +348,35 @@ def test_setup_names_the_file_that_is_not_whole(
     xl.setup()
     out = capsys.readouterr().out
     assert "words.txt is truncated" in out and "course.py fetch words.txt" in out
+
+
+# ── files of the hub that were fetched beforehand ────────────────────────────────────────
+
+
+def test_folder_of_the_hub_is_named_found_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "_PACKAGE_ROOT", tmp_path / "course")
+    data = {"XL_DATA": str(ROOT / "data")}
+    assert settings.from_environment(data).hub_files is None
+    for folder in (tmp_path / "hub-files", tmp_path / "course" / "hub-files"):
+        folder.mkdir(parents=True)
+        assert settings.from_environment(data).hub_files != folder, "it was never filled"
+        (folder / settings.FETCHED).write_text("{}")
+        assert settings.from_environment(data).hub_files == folder
+        named = data | {"XL_HUB_FILES": str(folder)}
+        assert settings.from_environment(named).hub_files == folder
+    assert settings.from_environment(data | {"XL_HUB_FILES": "none"}).hub_files is None
+    with pytest.raises(settings.SettingsError, match="XL_HUB_FILES=.* names no folder"):
+        settings.from_environment(data | {"XL_HUB_FILES": str(tmp_path / "elsewhere")})
+
+
+@pytest.mark.parametrize("address", ["laptop:8767", "ftp://laptop", "http://", "http://a b"])
+def test_mirror_is_an_address(address: str) -> None:
+    with pytest.raises(settings.SettingsError, match="no address of a mirror"):
+        settings.from_environment({"XL_MIRROR": address})
+
+
+def test_mirror_is_kept_without_a_slash_at_its_end() -> None:
+    found = settings.from_environment({"XL_MIRROR": "http://192.168.1.5:8767/"})
+    assert found.mirror == "http://192.168.1.5:8767"

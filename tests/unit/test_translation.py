@@ -46,9 +46,7 @@ LINES = (
 CODES = (">>cmn_Hant<<", ">>cmn_Hans<<", ">>deu<<")
 
 
-@pytest.fixture(autouse=True)
-def one_thread(own_settings: None) -> None:
-    settings.use(threads=1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -188,6 +189,17 @@ def bootstrap(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0)
     drawn = rng.integers(0, len(values), (resamples, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     return Score(float(values.mean()), float(low), float(high))
+
+
+def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `right` in `n` (Wilson, 1927, JASA).
+
+    Unlike a bootstrap it has a width where all are right, or none.
+    """
+    share = right / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
 
 
 def _check_inputs(

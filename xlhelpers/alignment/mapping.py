@@ -117,9 +117,9 @@ def least_squares(x: ArrayLike, y: ArrayLike, ridge: float = 0.0) -> Floats:
 def reweighted(x: ArrayLike, y: ArrayLike, power: float = 0.5) -> tuple[Floats, Floats]:
     """Return maps of both sides: whiten, rotate, weight by correlation, undo the whitening.
 
-    The framework of Artetxe, Labaka & Agirre (2018, AAAI) with its steps for both sides.
-    Directions in which the pairs agree are kept, the others shrunk; it needs many pairs, and
-    warns of fewer than dimensions.
+    The framework of Artetxe, Labaka & Agirre (2018, AAAI), with the weights shared out between
+    both sides as in their later paper (2018, ACL). Directions in which the pairs agree are kept,
+    the others shrunk; it needs many pairs, and warns of fewer than dimensions.
 
     Args:
         x: (n, d) source rows, one a pair.
@@ -192,7 +192,7 @@ def supervised(
 ) -> Mapping:
     """Learn a map from a bilingual dictionary.
 
-    Give it `normalised()` vectors: length 1, centred, length 1 (Artetxe et al., 2018, AAAI).
+    Give it `normalised()` vectors: length 1, centred, length 1 (Artetxe et al., 2018, ACL).
 
     Args:
         pairs: (source word, target word).

@@ -8,9 +8,12 @@
 
 In the `mini` set these are ours (`data/corpus`, `data/dictionaries`); in the `hub` set public
 ones take their place (`PUBLIC` lists them, with licences and what they lack). `handwritten`
-and `everyday` (24 sentences in 21 languages) are ours in both. Beside these stand four open
+and `everyday` (24 sentences in 21 languages) are ours in both. Beside these stand five open
 sets of real text (`OPEN_SETS`), the same in both: `nusax`, `sib200`, `universal_dependencies`,
 `uner` and `masakhaner`.
+
+A language that was contributed (`languages.CONTRIBUTED`, such as Italian) is had by name from
+every call that takes one, and stands in a list only where `contributed=True` asks for it.
 """
 
 from __future__ import annotations
@@ -69,9 +72,9 @@ __all__ = [
     "handwritten",
     "handwritten_languages",
     "lexicon",
+    "masakhaner",
     "ner",
     "nli",
-    "masakhaner",
     "nusax",
     "parallel",
     "parse_entities",

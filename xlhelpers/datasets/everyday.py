@@ -10,6 +10,8 @@ from xlhelpers import assets, languages, tokens
 from xlhelpers.datasets.tables import DatasetError
 
 _NAME = "everyday.toml"
+# A language that is contributed has a file of its own: `everyday/it.toml`.
+_FOLDER = "everyday/"
 # Marks of words in the file; everywhere else a blank parts words.
 _BORDER, _INSIDE = "|", "_"
 _MARKS = dict.fromkeys(tokens.WRITTEN_TOGETHER, _BORDER) | dict.fromkeys(
@@ -17,7 +19,7 @@ _MARKS = dict.fromkeys(tokens.WRITTEN_TOGETHER, _BORDER) | dict.fromkeys(
 )
 
 
-def everyday() -> dict[str, list[str]]:
+def everyday(*, contributed: bool = False) -> dict[str, list[str]]:
     """Return 24 sentences in each of 21 languages, English first; row i says the same in all.
 
     The course's twelve languages and Thai, Japanese, Korean, Vietnamese, Turkish, Finnish,
@@ -25,14 +27,17 @@ def everyday() -> dict[str, list[str]]:
     and scripts that they have never read. The same whichever model set is on. No native
     speaker has read them yet; `data/everyday.md` says what is doubtful.
 
+    Args:
+        contributed: also the languages of `languages.CONTRIBUTED`, last.
+
     Raises:
         DatasetError: a sentence is not what it should be.
         AssetError: the file is missing or altered.
     """
-    return {code: [_text(row, code) for row in rows] for code, rows in _file().items()}
+    return {code: [_text(row, code) for row in rows] for code, rows in _rows(contributed).items()}
 
 
-def everyday_words() -> dict[str, list[list[str]]]:
+def everyday_words(*, contributed: bool = False) -> dict[str, list[list[str]]]:
     """Return the sentences of `everyday` as words: language to rows of words.
 
     A blank parts words, but for two cases that were marked by hand. Thai, Japanese and Chinese
@@ -41,10 +46,13 @@ def everyday_words() -> dict[str, list[list[str]]]:
     and particles of Korean stay, as blanks have it. Whoever cuts otherwise counts otherwise:
     `data/everyday.md` has the rules.
 
+    Args:
+        contributed: as in `everyday`.
+
     Raises:
         DatasetError, AssetError: as `everyday`.
     """
-    return {code: [_words(row, code) for row in rows] for code, rows in _file().items()}
+    return {code: [_words(row, code) for row in rows] for code, rows in _rows(contributed).items()}
 
 
 def parse_everyday(text: str, name: str = _NAME) -> dict[str, list[str]]:
@@ -78,8 +86,15 @@ def parse_everyday(text: str, name: str = _NAME) -> dict[str, list[str]]:
     return {code: list(rows.values()) for code, rows in content.items()}
 
 
-def _file() -> dict[str, list[str]]:
-    return parse_everyday(assets.read_bytes(_NAME).decode("utf-8"), f"data/{_NAME}")
+def _rows(contributed: bool) -> dict[str, list[str]]:
+    found = parse_everyday(assets.read_bytes(_NAME).decode("utf-8"), f"data/{_NAME}")
+    more = [name for name in assets.manifest() if name.startswith(_FOLDER)] if contributed else []
+    for name in more:
+        found |= parse_everyday(assets.read_bytes(name).decode("utf-8"), f"data/{name}")
+    if len({len(rows) for rows in found.values()}) > 1:
+        sizes = ", ".join(f"{code} {len(rows)}" for code, rows in found.items())
+        raise DatasetError(f"the everyday rows differ in number: {sizes}", "write the same rows")
+    return found
 
 
 def _fault(row: object, code: str) -> str:

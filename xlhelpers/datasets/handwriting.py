@@ -37,7 +37,7 @@ def handwritten(task: str, lang: str) -> Table:
         raise DatasetError(f"there is no task {task!r}", f"choose among {', '.join(_PARTS)}")
     name = f"{_FOLDER}{languages.get(lang).code}.toml"
     if name not in assets.manifest():
-        known = handwritten_languages()
+        known = handwritten_languages(contributed=True)
         raise DatasetError(
             f"there is no hand-written set in {languages.name(lang)}",
             f"choose among {', '.join(known)}" if known else "`python3 course.py build` adds them",
@@ -45,10 +45,16 @@ def handwritten(task: str, lang: str) -> Table:
     return parse_handwritten(assets.read_bytes(name).decode("utf-8"), task, lang, f"data/{name}")
 
 
-def handwritten_languages() -> list[str]:
-    """Return the codes of the languages that have a hand-written set, sorted."""
+def handwritten_languages(*, contributed: bool = False) -> list[str]:
+    """Return the codes of the languages that have a hand-written set, sorted.
+
+    Args:
+        contributed: also those that were added after the models were trained
+            (`languages.CONTRIBUTED`).
+    """
     names = (name for name in assets.manifest() if name.startswith(_FOLDER))
-    return sorted(name.removeprefix(_FOLDER).removesuffix(".toml") for name in names)
+    found = sorted(name.removeprefix(_FOLDER).removesuffix(".toml") for name in names)
+    return [code for code in found if contributed or code not in languages.CONTRIBUTED]
 
 
 def parse_handwritten(text: str, task: str, language: str, name: str) -> Table:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from xlhelpers import hub, languages, settings, tokens
+from xlhelpers import hub, languages, needs, settings, shelves, tokens
 from xlhelpers.datasets.tables import DatasetError, Labelled, Pairs, Table, Tagged
 
 if TYPE_CHECKING:
@@ -252,32 +252,52 @@ def _label_names(metadata: Mapping[bytes, bytes], column: str) -> tuple[str, ...
 
 def _download(public: PublicSet, language: str, split: str) -> list[Path]:
     """Return the checked files of a language and split, downloading what is missing."""
-    folder, name = public.folders[language], _SPLITS[split]
-    patterns = [f"{folder}/{name}-*.parquet", f"{folder}/{name}/*.parquet"]
-    found = _cached(public, patterns)
-    if not found:
-        found = _fetched(public, patterns)
+    needs.note("rows", public.id, language, split)
+    wanted = patterns(public, language, split)
+    there = (cached(public, language, split, shelf.hub) for shelf in shelves.shelves())
+    found = next(filter(None, there), []) or _fetched(public, wanted)
     if not found:
         raise hub.HubError(
-            f"{public.id} has no whole file {patterns[0]} at {public.revision[:7]}",
+            f"{public.id} has no whole file {wanted[0]} at {public.revision[:7]}",
             "run this again; if it stays so, report it",
         )
-    hub.compare_checksums(f"{public.id}@{public.revision[:12]}/{folder}", found[0].parent)
+    hub.compare_checksums(label(public, language), found[0].parent)
     return found
 
 
-def _cached(public: PublicSet, patterns: list[str]) -> list[Path]:
+def patterns(public: PublicSet, language: str, split: str) -> list[str]:
+    """Return the patterns of the files of a language and split, in either of two layouts."""
+    folder, name = public.folders[language], _SPLITS[split]
+    return [f"{folder}/{name}-*.parquet", f"{folder}/{name}/*.parquet"]
+
+
+def cached(public: PublicSet, language: str, split: str, cache: Path) -> list[Path]:
+    """Return the files of a language and split in a cache; none where it lacks a part of them."""
     from huggingface_hub import errors
 
+    wanted = patterns(public, language, split)
     try:
-        return _matching(
-            _snapshot(public, local_files_only=True, allow_patterns=patterns), patterns
-        )
+        folder = _snapshot(public, local_files_only=True, allow_patterns=wanted, cache_dir=cache)
     except (OSError, ValueError, errors.HfHubHTTPError):
         return []  # nothing of this commit is in the cache, or not all that fits
+    return _matching(folder, wanted)
 
 
-def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
+def label(public: PublicSet, language: str) -> str:
+    """Return the name under which the checksums of a language's files are recorded."""
+    return f"{public.id}@{public.revision[:12]}/{public.folders[language]}"
+
+
+def label_of(public: PublicSet, path: str) -> str:
+    """Return the same for a file of the repository."""
+    return next(
+        label(public, language)
+        for language, folder in public.folders.items()
+        if path.startswith(f"{folder}/")
+    )
+
+
+def _fetched(public: PublicSet, wanted: list[str]) -> list[Path]:
     from huggingface_hub import errors
 
     if not hub.reachable():
@@ -285,11 +305,11 @@ def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
             f"{public.id} is not in the cache and the hub cannot be reached",
             'connect once to fetch it, or work offline with xl.use("mini")',
         )
-    how: dict[str, Any] = {"allow_patterns": patterns}
+    how: dict[str, Any] = {"allow_patterns": wanted}
     if not settings.current().progress:
         how["tqdm_class"] = hub.no_bar()
     try:
-        return _matching(_snapshot(public, **how), patterns)
+        return _matching(_snapshot(public, **how), wanted)
     except errors.GatedRepoError as error:
         remedy = "sign the agreement on the data set's page, then log in (hf auth login)"
         raise hub.HubError(f"{public.id} asks for an agreement first", remedy) from error
@@ -299,17 +319,14 @@ def _fetched(public: PublicSet, patterns: list[str]) -> list[Path]:
             'report it, and use the course\'s own meanwhile: xl.use("mini")',
         ) from error
     except Exception as error:  # a broken line has another name in every HTTP client
-        raise hub.HubError(
-            f"{public.id} could not be fetched whole ({hub.first_line(error)})",
-            "run this again: it carries on where it stopped",
-        ) from error
+        raise hub.HubError(*hub.plainly(error, public.id)) from error
 
 
 def _snapshot(public: PublicSet, **how: Any) -> Path:
     from huggingface_hub import snapshot_download
 
     get = functools.partial(snapshot_download, repo_type="dataset", revision=public.revision)
-    return Path(get(public.id, **how))
+    return Path(get(public.id, endpoint=shelves.endpoint(), token=shelves.token(), **how))
 
 
 def _matching(folder: Path, patterns: list[str]) -> list[Path]:

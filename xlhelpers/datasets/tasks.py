@@ -93,8 +93,13 @@ def parallel(
     return Parallel({code: _read(task, code, split) for code in langs})
 
 
-def available(task: Task) -> list[str]:
+def available(task: Task, *, contributed: bool = False) -> list[str]:
     """Return the codes of the languages that a task has in the set that is on, sorted.
+
+    Args:
+        contributed: also those that were added after the models were trained
+            (`languages.CONTRIBUTED`). They can always be named; left out here, they change no
+            figure that is measured over all languages.
 
     Raises:
         DatasetError: there is no such task.
@@ -102,7 +107,8 @@ def available(task: Task) -> list[str]:
     _check(task, SPLITS[0])
     if settings.current().models == "hub":
         return sorted(public.PUBLIC[task].folders)
-    return corpus.languages_of(task)
+    found = corpus.languages_of(task)
+    return [code for code in found if contributed or code not in languages.CONTRIBUTED]
 
 
 def _read(task: str, language: str, split: str) -> Table:

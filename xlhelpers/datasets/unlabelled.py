@@ -15,6 +15,8 @@ TextSplit = Literal["train", "heldout"]
 # The files of each split, for a language's code.
 _FILES = MappingProxyType({"train": "text/{}.txt", "heldout": "text/{}.heldout.txt"})
 _LEXICON = "lexicon.tsv"
+# A language that is contributed has a file of its own, with one column: `lexicon/it.tsv`.
+_LEXICON_OF = "lexicon/{}.tsv"
 _VARIANT = "|"
 # Of Wikipedia's articles every so many is for measuring; shorter beginnings say next to nothing.
 _EVERY, _SHORTEST = 20, 40
@@ -32,8 +34,9 @@ WIKIPEDIA = PublicSet(
 def unlabelled(lang: str, split: TextSplit = "train") -> list[str]:
     """Return documents of a language, without labels, for adapting a model to it.
 
-    Ours are of the little world, in Yoruba, which is in none of the mini models: 6,000 documents
-    of 2 to 4 sentences, and 300 held out, of which no sentence is in the others. No sentence of
+    Ours are of the little world, in Yoruba and in the languages that were contributed
+    (`languages.CONTRIBUTED`), which are in none of the mini models: 6,000 documents of 2 to 4
+    sentences, and 300 held out, of which no sentence is in the others. No sentence of
     a development or test set is in either, and no review has a rating. In the `hub` set they are
     the first paragraphs of Wikipedia's articles (`WIKIPEDIA`), every twentieth held out, as many
     as the settings say.
@@ -79,11 +82,11 @@ def _paragraphs(code: str, split: str) -> list[str]:
 def world_lexicon(source: str, target: str) -> dict[str, tuple[str, ...]]:
     """Return words and phrases of one language with what they mean in another.
 
-    They are those of the concepts that the course's grammars speak of, 574 in twelve languages,
-    names among them: dictionary forms and, where a language has them, inflected ones. A form
-    that says two things has the translations of both. The dictionary form comes first. Small
-    and exact, where a real one is large and noisy: it says what a dictionary can do at best. The
-    same in both model sets.
+    They are those of the concepts that the course's grammars speak of, 574 in twelve languages
+    and in those that were contributed (`languages.CONTRIBUTED`), names among them: dictionary
+    forms and, where a language has them, inflected ones. A form that says two things has the
+    translations of both. The dictionary form comes first. Small and exact, where a real one is
+    large and noisy: it says what a dictionary can do at best. The same in both model sets.
 
     Args:
         source, target: codes of two of the languages.
@@ -99,18 +102,33 @@ def world_lexicon(source: str, target: str) -> dict[str, tuple[str, ...]]:
         raise DatasetError(
             "this checkout holds no lexicon", "make it with `python3 course.py build lexicon`"
         )
-    header, *rows = assets.read_bytes(_LEXICON).decode("utf-8").splitlines()
-    columns = header.split("\t")
-    if missing := [code for code in codes if code not in columns[2:]]:
+    columns = _lexicon_columns()
+    if missing := [code for code in codes if code not in columns]:
         raise DatasetError(
-            f"the lexicon has no {languages.name(missing[0])}",
-            f"it has {', '.join(columns[2:])}",
+            f"the lexicon has no {languages.name(missing[0])}", f"it has {', '.join(columns)}"
         )
-    places = [columns.index(code) for code in codes]
     found: dict[str, list[str]] = {}
-    for row in rows:
-        cells = row.split("\t")
-        words, meanings = (cells[place].split(_VARIANT) for place in places)
+    for cells in zip(columns[codes[0]], columns[codes[1]], strict=True):
+        words, meanings = (cell.split(_VARIANT) for cell in cells)
         for word in words:
             found.setdefault(word, []).extend(meanings)
     return {word: tuple(dict.fromkeys(meanings)) for word, meanings in found.items()}
+
+
+def _lexicon_columns() -> dict[str, list[str]]:
+    """Return the cells of each language, in the order of the concepts."""
+    found: dict[str, list[str]] = {}
+    concepts: list[list[str]] = []
+    of = {_LEXICON_OF.format(code) for code in languages.CONTRIBUTED}
+    for name in (_LEXICON, *sorted(of & set(assets.manifest()))):
+        header, *rows = (
+            line.split("\t") for line in assets.read_bytes(name).decode("utf-8").splitlines()
+        )
+        if concepts and [row[:2] for row in rows] != concepts:
+            raise DatasetError(
+                f"data/{name} has other concepts than data/{_LEXICON}",
+                f"make it anew: `python3 course.py build language/{header[2]}`",
+            )
+        concepts = concepts or [row[:2] for row in rows]
+        found |= {code: [row[at] for row in rows] for at, code in enumerate(header[2:], start=2)}
+    return found

@@ -270,7 +270,7 @@ def _resized(model: Any, size: int) -> Any:
             larger.resize_token_embeddings(size, mean_resizing=False)
     head = larger.get_output_embeddings()
     if head is not None and head.bias is not None:
-        # A new entry is as likely, before the context is looked at, as the old ones on the mean.
+        # A new entry is as likely, before the context is looked at, as the old ones on average.
         with torch.no_grad():
             head.bias[old:] = head.bias[:old].mean()
     return larger.train(model.training)

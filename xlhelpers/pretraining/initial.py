@@ -12,7 +12,7 @@ from xlhelpers.pretraining.objectives import PretrainingError
 from xlhelpers.pretraining.parallel import Parallels, grouped
 
 # Of the randomised decomposition. On our 12,000 meanings ten instead of five change the cosine
-# of two entries by 0.01 on the mean.
+# of two entries by 0.01 on average.
 _ITERATIONS = 5
 
 
@@ -25,7 +25,7 @@ def sentence_id_vectors(
     pointwise mutual information is reduced to `dim` columns by a singular value decomposition
     (Søgaard et al., 2015, ACL, inverted indexing; Levy et al., 2017, EACL, sentence ids). What
     begins with such embeddings has its languages aligned word by word from the first step, as
-    Tran (2020, arXiv 2002.07306) and Minixhofer et al. (2022, NAACL, WECHSEL) do for one
+    Tran (2020, arXiv:2002.07306) and Minixhofer et al. (2022, NAACL, WECHSEL) do for one
     language at a time.
 
     Args:

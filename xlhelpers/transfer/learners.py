@@ -15,6 +15,7 @@ from xlhelpers.datasets import Table
 from xlhelpers.transfer import store
 from xlhelpers.transfer.outcomes import Outcomes, outcomes
 from xlhelpers.transfer.tasks import (
+    TASKS,
     Task,
     TransferError,
     inputs,
@@ -26,6 +27,8 @@ from xlhelpers.transfer.tasks import (
 # Trained models of one process are kept while they are small together.
 _KEPT_BYTES = 200_000_000
 _kept: OrderedDict[str, Any] = OrderedDict()
+# Roles of the models that are shipped fine-tuned, by task.
+_SHIPPED = {"nli": "NLI", "sentiment": "sentiment"}
 
 
 @dataclass(frozen=True)
@@ -257,15 +260,17 @@ class Learner:
 def fine_tuned(on: str | Task, source: str = "en", model: str = "InfoXLM") -> tuple[Any, Any]:
     """Return (model, tokenizer) fine-tuned for a task on one language.
 
-    The course's own where it has one (inference on English, in the mini set); else one that is
-    trained now, with the seed of the settings, on as many rows as they say.
+    The course's own where it has one (inference and sentiment on English, in the mini set); else
+    one that is trained now, with the seed of the settings, on as many rows as they say.
 
     Raises:
         TransferError: as `zero_shot`.
     """
     of, now = task(on), settings.current()
-    if (now.models, of.name, source, model) == ("mini", "nli", "en", "InfoXLM"):
-        return hub.model("NLI"), hub.tokenizer("NLI")
+    # A task of one's own may have the name, and other rows.
+    role = _SHIPPED.get(of.name) if TASKS.get(of.name) is of else None
+    if role is not None and (now.models, source, model) == ("mini", "en", "InfoXLM"):
+        return hub.model(role), hub.tokenizer(role)
     rows = training_rows(of, source)
     learner = Learner(model, of, rows.names)
     return learner.trained([rows], now.seed), learner.checkpoint.tokenizer

@@ -61,7 +61,7 @@ def _pieces_of(tokenizer: Any) -> str:
 
 def read(key: str) -> Mapping[str, Any] | None:
     """Return what is kept under a key; None where there is nothing, or not to be looked at."""
-    if not settings.current().reuse:
+    if not _in_use():
         return None
     try:
         found = json.loads(_file(key).read_text("utf-8"))
@@ -72,8 +72,13 @@ def read(key: str) -> Mapping[str, Any] | None:
 
 def write(key: str, content: Mapping[str, Any]) -> None:
     """Keep something under a key."""
-    if settings.current().reuse:
+    if _in_use():
         files.write_text(_file(key), json.dumps(content, sort_keys=True))
+
+
+def _in_use() -> bool:
+    # Where processes train together none may find what another still has to train for.
+    return settings.current().reuse and settings.processes() == 1
 
 
 def key_of(what: Mapping[str, Any], test: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ class Task:
         metric: `"accuracy"` or `"macro_f1"` of texts and pairs; `"entity_f1"` or
             `"tag_accuracy"` of words.
         languages: returns the codes of the languages that there are.
+        contributed: returns codes that can be named as well, and are left out where none is.
 
     Raises:
         TransferError: there is no such metric.
@@ -41,6 +42,7 @@ class Task:
     load: Callable[[str, Any], Table]
     metric: str = "accuracy"
     languages: Callable[[], Iterable[str]] | None = None
+    contributed: Callable[[], Iterable[str]] = tuple
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -67,6 +69,19 @@ class Task:
         return sorted(self.languages())
 
 
+def _contributed(on: Any) -> list[str]:
+    """Return the languages of a data set that were added later."""
+    return sorted({*datasets.available(on, contributed=True)} - {*datasets.available(on)})
+
+
+def _of_ours(
+    name: str, load: Callable[[str, Any], Table], on: Any, metric: str = "accuracy"
+) -> Task:
+    return Task(
+        name, load, metric, lambda: datasets.available(on), contributed=lambda: _contributed(on)
+    )
+
+
 def _polarity(language: str, split: Any) -> Labelled:
     """Return the reviews that are for or against; there are two classes then."""
     rows = datasets.sentiment(language, split)
@@ -85,12 +100,10 @@ def _polarity(language: str, split: Any) -> Labelled:
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "sentiment": Task(
-            "sentiment", datasets.sentiment, languages=lambda: datasets.available("sentiment")
-        ),
-        "polarity": Task("polarity", _polarity, languages=lambda: datasets.available("sentiment")),
-        "nli": Task("nli", datasets.nli, languages=lambda: datasets.available("nli")),
-        "ner": Task("ner", datasets.ner, "entity_f1", lambda: datasets.available("ner")),
+        "sentiment": _of_ours("sentiment", datasets.sentiment, "sentiment"),
+        "polarity": _of_ours("polarity", _polarity, "sentiment"),
+        "nli": _of_ours("nli", datasets.nli, "nli"),
+        "ner": _of_ours("ner", datasets.ner, "ner", "entity_f1"),
     }
 )
 
@@ -208,7 +221,7 @@ def known(of: Task, codes: Sequence[str], what: str) -> list[str]:
     for code in found:
         if found.count(code) > 1:
             raise TransferError(f"{what} names {code!r} twice", "name each language once")
-        if of.languages is not None and code not in of.available():
+        if of.languages is not None and code not in {*of.available(), *of.contributed()}:
             raise TransferError(
                 f"{of.name} has no language {code!r}", f"it has {', '.join(of.available())}"
             )

@@ -169,6 +169,8 @@ class Translator:
             _require_pair(source, target)
         self.beams, self.batch_size, self.ratio = beams, batch_size, float(ratio)
         hub_set = settings.current().models == "hub"
+        if hub_set and model is None and (self.source, self.target) in _COURSE:
+            hub.expect(f"translation:{self.source}-{self.target}")
         self.by_sentence = hub_set if by_sentence is None else by_sentence
         self.keep = keep
         self.loads = self.asked = 0
