@@ -32,7 +32,9 @@ from xlhelpers.serving.routing import LanguageRouter, Route
 FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
 # A checkpoint runs cells of the course's own notebooks, which its reader would run by hand.
-OUR_OWN_CELLS = {"_catching_up.py": ["compile(tree, name, 'exec', dont_inherit=True)", "exec(code, namespace)"]}
+OUR_OWN_CELLS = {
+    "_catching_up.py": ["compile(tree, name, 'exec', dont_inherit=True)", "exec(code, namespace)"]
+}
 SAFE_LOADING = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 
 
