@@ -59,8 +59,8 @@ q1 = Array(
     wrong={
         "map of the way there": (
             lambda x, y: _back(x, y).T,
-            "This is w itself, or the way back written for columns. Rows are multiplied from the "
-            "left, y @ answer, so the answer is the transpose of w.",
+            "This is w itself, or the way back written for columns. Rows stand on the left, "
+            "y @ answer, so the answer is the transpose of w.",
         ),
         "least squares": (
             _least_squares_back,

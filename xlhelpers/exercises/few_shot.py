@@ -322,9 +322,10 @@ def _summed(start: Any, finished: Any, rate: Any) -> Any:
 
 q5 = Function(
     id="few_shot.q5",
-    prompt="Write `outer_step(start, finished, rate)`: one outer step of Reptile. `start` are the "
-    "weights to begin with, each row of `finished` those after a little training on one task. "
-    "Return the new weights to begin with.",
+    prompt="Write `outer_step(start, finished, rate)`: one outer step of Reptile for several "
+    "tasks at once. `start` are the weights to begin with, each row of `finished` those after a "
+    "little training on one task, each from `start`. All tasks count together in one move. Return "
+    "`start`, moved by the part `rate` of it.",
     answer=outer_step,
     cases=lambda: [
         ([0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]], 0.5),

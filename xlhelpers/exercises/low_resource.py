@@ -13,7 +13,7 @@ from xlhelpers.exercises.prediction import Prediction
 
 thrifty = Prediction(
     id="low_resource.thrifty",
-    prompt="One of these languages no mini model has read. To which one does the tokenizer of "
+    prompt="Three of these languages no mini model has read. To which of all six does the tokenizer of "
     "mini-mBERT give the fewest tokens for the same 24 sentences?",
     options=("English", "German", "Chinese", "Japanese", "Thai", "Yoruba"),
 )

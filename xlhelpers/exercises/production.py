@@ -47,7 +47,8 @@ q1 = Quiz(
             "That raises an error on the first of them. Annoying, and noticed.",
         ),
         "b": Option(
-            "A specialised model cannot be loaded, and the multilingual one answers.",
+            "A specialised model cannot be loaded, and the router of this notebook lets the "
+            "multilingual one answer.",
             "Our router says so in every answer (`fallback`) and in the log. A service that does "
             "not say so would make this right.",
         ),
@@ -386,9 +387,9 @@ def _empty_kept(spans: Any) -> Any:
 q6 = Function(
     id="production.q6",
     prompt="Write `chosen(spans)`: a list of (start, end, type, score) with `end` not included. "
-    "Return those that can be written into the text: of spans that share a character, the one "
-    "with the highest score stays and the others go; spans that only touch both stay; a span "
-    "without a character goes. In the order of the text.",
+    "Return those that can be written into the text: go from the highest score to the lowest, "
+    "and keep a span unless it shares a character with one that is already kept; spans that only "
+    "touch both stay; a span without a character goes. In the order of the text.",
     answer=chosen,
     cases=lambda: [
         ([(0, 5, "LOC", 0.9), (5, 11, "PER", 0.8)],),
