@@ -582,8 +582,10 @@ def _cross_validated(rows: Floats, truth: Ints, group: Ints, seed: int, folds: i
 
     languages = int(truth.max()) + 1
     named = np.empty_like(truth)
-    splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for train, test in splits.split(rows, truth, group):
+    # We number the groups anew instead of `shuffle=True`, which scikit-learn 1.6 accepts and, where
+    # groups are alike, does not heed.
+    drawn = np.random.default_rng(seed).permutation(int(group.max()) + 1)[group]
+    for train, test in StratifiedGroupKFold(folds).split(rows, truth, drawn):
         if len(np.unique(truth[train])) < languages:
             raise EncodingError(
                 "a language falls into one fold only", "give its sentences more than one group"

@@ -602,7 +602,7 @@ def instructions(url: str, course: bool) -> str:
         "",
         "  Linux, macOS:",
         f"    XL_MODELS=hub XL_MIRROR={url} python3 course.py lab",
-        "  Windows:",
+        "  Windows, in a Command Prompt:",
         "    set XL_MODELS=hub",
         f"    set XL_MIRROR={url}",
         "    python course.py lab",

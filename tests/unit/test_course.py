@@ -960,6 +960,7 @@ def test_a_folder_is_filled_for_other_computers(
     monkeypatch.setattr(course, "run_pip", pip)
     monkeypatch.setattr(course, "reachable", lambda url: True)
     monkeypatch.setattr(course, "torch_index", lambda: None)
+    monkeypatch.setattr(course, "interpreter_version", lambda python: "3.11")
     (course.ROOT / "constraints.txt").write_text("numpy==2.4.6\ntorch==2.13.0\npexpect==4\n")
     line = ["--for", "windows", "--for", "linux", "--python", "3.12", "--python", "3.13"]
     assert course.wheels(sys.executable, [str(tmp_path / "w"), *line]) == 0

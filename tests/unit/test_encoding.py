@@ -568,8 +568,11 @@ def test_a_probe_repeats_itself() -> None:
     again = encoding.language_probe(vectors, names, groups=ids, seed=3)
     assert once == again
     assert (once.confusion == again.confusion).all()
-    other = encoding.language_probe(vectors, names, groups=ids, seed=4)
-    assert (once.confusion != other.confusion).any()
+    # of other divisions one may come to the same counts; that all do would be the same division
+    others = [
+        encoding.language_probe(vectors, names, groups=ids, seed=seed) for seed in range(4, 9)
+    ]
+    assert any((once.confusion != other.confusion).any() for other in others)
 
 
 def test_translations_stand_in_one_fold(monkeypatch: pytest.MonkeyPatch) -> None:

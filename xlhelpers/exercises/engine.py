@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 import unicodedata
 import warnings
@@ -765,9 +766,12 @@ class Quiz(Question):
 # ── sources ──────────────────────────────────────────────────────────────────────────────────────
 
 
+_TYPES = re.compile(r": Any\b|\s*-> Any\b")
+
+
 def function_source(function: Callable[..., Any]) -> str:
-    """The source of a function, ready for a cell."""
-    return textwrap.dedent(inspect.getsource(function)).rstrip()
+    """The source of a function, ready for a cell: without types, whose names it may not have."""
+    return _TYPES.sub("", textwrap.dedent(inspect.getsource(function))).rstrip()
 
 
 def body_source(function: Callable[..., Any]) -> str:

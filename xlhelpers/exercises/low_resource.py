@@ -13,8 +13,8 @@ from xlhelpers.exercises.prediction import Prediction
 
 thrifty = Prediction(
     id="low_resource.thrifty",
-    prompt="Three of these languages no mini model has read. To which of all six does the tokenizer of "
-    "mini-mBERT give the fewest tokens for the same 24 sentences?",
+    prompt="Three of these languages no mini model has read. To which of all six does the "
+    "tokenizer of mini-mBERT give the fewest tokens for the same 24 sentences?",
     options=("English", "German", "Chinese", "Japanese", "Thai", "Yoruba"),
 )
 loss = Prediction(

@@ -93,8 +93,8 @@ QUESTIONS = (
             ),
             "d": Option(
                 "Two names side by side become one, and all else stays.",
-                "That happens where the `B-` is missing, whoever reads. The strict reader finds hardly "
-                "any name.",
+                "That happens where the `B-` is missing, whoever reads. The strict reader finds "
+                "hardly any name.",
                 belief="strict mixed up with lenient",
             ),
         },
