@@ -26,6 +26,25 @@ from xlhelpers.serving.identification import Detection, LanguageIdentifier, iden
 from xlhelpers.serving.routing import GENERAL, REFUSED, LanguageRouter, Route, Routed
 
 CODES = tuple("ar de en es fr hi nl pt ru sw yo zh".split())
+# The same sentence in languages that lingua knows and `everyday` has none of.
+MARKET = {
+    "bg": "Вчера майка ми купи пресен хляб и зеленчуци от пазара.",
+    "bn": "গতকাল আমার মা বাজার থেকে তাজা রুটি আর সবজি কিনেছেন।",
+    "cs": "Včera moje matka koupila na trhu čerstvý chléb a zeleninu.",
+    "cy": "Ddoe prynodd fy mam fara ffres a llysiau yn y farchnad.",
+    "da": "I går købte min mor frisk brød og grøntsager på torvet.",
+    "eu": "Atzo nire amak ogi freskoa eta barazkiak erosi zituen azokan.",
+    "fa": "دیروز مادرم از بازار نان تازه و سبزیجات خرید.",
+    "he": "אתמול אמא שלי קנתה לחם טרי וירקות בשוק.",
+    "hu": "Tegnap anyám friss kenyeret és zöldséget vett a piacon.",
+    "is": "Í gær keypti móðir mín nýtt brauð og grænmeti á markaðnum.",
+    "pl": "Wczoraj moja mama kupiła na targu świeży chleb i warzywa.",
+    "ro": "Ieri mama mea a cumpărat pâine proaspătă și legume de la piață.",
+    "sv": "Igår köpte min mamma färskt bröd och grönsaker på torget.",
+    "uk": "Учора моя мама купила на ринку свіжий хліб і овочі.",
+    "ur": "کل میری امی نے بازار سے تازہ روٹی اور سبزیاں خریدیں۔",
+    "zu": "Izolo umama wami uthenge isinkwa esisha nemifino emakethe.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +129,30 @@ def test_verdicts(identifier: LanguageIdentifier, text: str, verdict: str) -> No
     assert found.verdict == verdict
     assert (found.language is not None) == (verdict == "accepted")
     json.dumps(found.json())
+
+
+def test_every_language_that_can_be_told_is_accepted_in_its_own_scripts() -> None:
+    known = identifiable()
+    everyone = LanguageIdentifier(tuple(known))
+    said = {code: text for code, [text, *_] in datasets.everyday(contributed=True).items()} | MARKET
+    assert set(known) <= set(said)
+    found = {code: everyone.identify(said[code]) for code in known}
+    wrong = {code: (one.verdict, one.guess) for code, one in found.items() if one.language != code}
+    assert not wrong
+
+
+def test_japanese_is_written_in_three_scripts_and_chinese_beside_it_in_one() -> None:
+    both = LanguageIdentifier(("en", "ja", "zh"))
+    everyday = datasets.everyday()
+    for code in ("ja", "zh"):
+        assert [both.identify(text).language for text in everyday[code]] == [code] * 24
+    pairs = zip(everyday["zh"], everyday["ja"], strict=True)
+    assert {both.identify(f"{one} {other}").verdict for one, other in pairs} == {"mixed"}
+    # Kana are as foreign to Chinese as they were.
+    kana = "我昨天在东京买了这本书。ありがとうございました"
+    assert LanguageIdentifier(CODES, outside=2.0).identify(kana).verdict == "mixed"
+    assert both.identify("すもももももももものうち。").language == "ja"
+    assert both.identify("東京都知事選挙の結果について").language == "ja"
 
 
 def test_two_languages_in_one_text_are_seen(identifier: LanguageIdentifier) -> None:

@@ -36,8 +36,13 @@ _SKIPPED = re.compile(
 _ENDS = re.compile(r"[.!?;:\n。！？；।؟]+")
 # A part of a text counts as another language from this confidence on.
 _LEAST_PART = 0.7
-# What `regex` calls the scripts of ISO 15924 that are several in one.
-_SCRIPTS = {"Hans": "Han", "Hant": "Han", "Jpan": "Han", "Kore": "Hangul"}
+# What `regex` calls the scripts of ISO 15924 that are a form of one, or several together.
+_SCRIPTS = {
+    "Hans": ("Han",),
+    "Hant": ("Han",),
+    "Jpan": ("Han", "Hiragana", "Katakana"),
+    "Kore": ("Hangul", "Han"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +173,7 @@ class LanguageIdentifier:
         return float(sum(one.value for one in found if _code(one.language) not in self.serves))
 
     def _is_mixed(self, text: str, guess: str, weight: int) -> bool:
-        script = _script(guess)
-        if _weight(text, script) <= (1 - self.foreign) * weight:
+        if _weight(text, _scripts(guess)) <= (1 - self.foreign) * weight:
             return True
         other = 0
         parts = _ENDS.split(text)
@@ -232,17 +236,18 @@ def _code(language: Any) -> str:
     return str(language.iso_code_639_1.name).lower()
 
 
-def _script(code: str) -> str:
+def _scripts(code: str) -> tuple[str, ...]:
+    """Return the scripts that a language is written in, by the names of `regex`."""
     card = languages.get(code).script
-    return _SCRIPTS.get(card, card)
+    return _SCRIPTS.get(card, (card,))
 
 
-def _weight(text: str, script: str = "") -> int:
-    """Return the bytes of a text's letters, or of those in one script, in UTF-8."""
+def _weight(text: str, scripts: tuple[str, ...] = ()) -> int:
+    """Return the bytes of a text's letters, or of those in some scripts, in UTF-8."""
     import regex
 
-    pattern = rf"[\p{{L}}&&\p{{Script_Extensions={script}}}]+" if script else r"\p{L}+"
-    found = regex.findall(pattern, text, flags=regex.V1)
+    own = "".join(rf"\p{{Script_Extensions={script}}}" for script in scripts)
+    found = regex.findall(rf"[\p{{L}}&&[{own}]]+" if own else r"\p{L}+", text, flags=regex.V1)
     return sum(len(part.encode()) for part in found)
 
 
