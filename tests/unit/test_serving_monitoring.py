@@ -145,6 +145,31 @@ def test_a_reference_can_be_given() -> None:
         monitor.set_reference(stream(rng, 20, "sw"))
 
 
+def test_a_new_reference_ends_what_the_old_one_said() -> None:
+    rng = np.random.default_rng(11)
+    monitor = Monitor(reference=100, window=100)
+    for said in (*stream(rng, 100), *stream(rng, 100, a=3)):
+        monitor.observe(said, 0.01)
+    gauges = ("drift_alarm", "drift_distance", "drift_psi")
+    lines = [f'xlhelpers_{one}{{language="de",signal="confidence"}} 0.0' for one in gauges]
+    assert monitor.active == [("de", "confidence")]
+    assert not set(lines) & set(monitor.prometheus().decode().splitlines())
+    monitor.set_reference(stream(rng, 300, a=3))
+    assert monitor.active == []
+    assert set(lines) <= set(monitor.prometheus().decode().splitlines())
+
+
+def test_a_reference_that_is_refused_replaces_none() -> None:
+    rng = np.random.default_rng(12)
+    monitor = Monitor(window=100)
+    monitor.set_reference(stream(rng, 300))
+    with pytest.raises(ServingError, match="confidence is 7"):
+        monitor.set_reference([*stream(rng, 300, a=3), *[Said("a", 7.0, "sw")] * 60])
+    for said in stream(rng, 100):
+        monitor.observe(said, 0.01)
+    assert monitor.past("de", "confidence")[0][1] is False
+
+
 def test_later_labels_are_counted_and_a_loss_fires() -> None:
     rng = np.random.default_rng(7)
     monitor = Monitor(reference=200, window=100)
@@ -205,6 +230,9 @@ def test_counts_by_language_and_percentiles_of_latency() -> None:
     assert german["confidence"] == pytest.approx(0.6) and german["answers"] == 100
     assert frame.loc["other", ["answers", "below"]].tolist() == [2, 1]
     assert math.isnan(german["agreement"])
+    for i in range(1, 1001):  # of latencies the last 1,000 are known
+        monitor.observe(Said("positive", 0.5, "de"), float(i))
+    assert monitor.frame().loc["de", ["p50", "p99"]].tolist() == [500, 990]
 
 
 def test_refusals_of_a_router_are_counted_by_reason() -> None:
@@ -265,6 +293,8 @@ def test_wrong_input_is_refused() -> None:
     for confidence in (None, -0.1, 1.5, float("nan")):
         with pytest.raises(ServingError, match="confidence"):
             monitor.observe(Said("a", confidence), 0.1)
+    with pytest.raises(ServingError, match="an id is 17"):
+        monitor.observe(Said("a", 0.5), 0.1, id=17)  # type: ignore[arg-type]
     assert monitor.frame().empty
 
 

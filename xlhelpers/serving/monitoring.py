@@ -113,7 +113,6 @@ class _Language:
     refused: int = 0
     below: int = 0
     confidence: float = 0.0
-    labels: Counter[str] = field(default_factory=Counter)
     asked: int = 0
     right: int = 0
 
@@ -153,7 +152,8 @@ class Monitor:
             reference: answers that a language's reference is made of.
             window: answers of a window.
             false_alarm: share of windows without a change that may fire.
-            keep: predictions that wait for a label, latencies a language, and alarms.
+            keep: predictions that wait for a label, alarms, and latencies a language; of these
+                1,000 at most.
             registry: of prometheus_client; left out, one of its own.
             prefix: of the metrics' names.
 
@@ -176,7 +176,6 @@ class Monitor:
         self._by_language: dict[str, _Language] = {}
         self._series: dict[tuple[str, str], _Series] = {}
         self._waiting: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        self._unmatched = 0
         self._names: dict[str, set[str]] = {}
         self._lock = threading.RLock()
         self._metrics = _Metrics(registry, prefix)
@@ -194,10 +193,12 @@ class Monitor:
 
         Raises:
             ServingError: `seconds` is below 0 or not finite, a confidence is not from 0 to 1, or
-                the id is too long.
+                the id is too long or no text.
         """
         if not (np.isfinite(seconds) and seconds >= 0):
             raise ServingError(f"{seconds!r} seconds is no latency", "give a number from 0")
+        if not isinstance(id, str):
+            raise ServingError(f"an id is {id!r:.60}", "give a text, such as str(number)")
         if len(id) > _LONGEST_ID:
             raise ServingError(
                 f"an id has {len(id)} characters", f"give one of at most {_LONGEST_ID}"
@@ -222,7 +223,6 @@ class Monitor:
         with self._lock:
             found = self._waiting.pop(id, None)
             if found is None:
-                self._unmatched += 1
                 return False
             code, said = found
             here = self._language(code)
@@ -252,16 +252,16 @@ class Monitor:
                 raise ServingError(
                     f"{len(rows)} answers in {code} are no reference", "give 50 or more of each"
                 )
+        # All of it before anything is replaced: what is refused changes nothing.
+        confidences = {code: [_confidence(row) for row in rows] for code, rows in by_code.items()}
         with self._lock:
             for code, rows in by_code.items():
-                for signal, values in (
-                    ("confidence", [_confidence(row) for row in rows]),
-                    ("labels", [self._bounded("label", str(row.label)) for row in rows]),
-                ):
-                    self._series[code, signal] = _Series(list(values), fixed=True)
+                self._replace(code, "confidence", confidences[code])
+                labels = [self._bounded("label", str(row.label)) for row in rows]
+                self._replace(code, "labels", labels)
             mix = [code for code, rows in by_code.items() for _ in rows]
             if mix:
-                self._series[ALL, "languages"] = _Series(mix, fixed=True)
+                self._replace(ALL, "languages", mix)
 
     # ── what is known ────────────────────────────────────────────────────────────────────
 
@@ -360,7 +360,6 @@ class Monitor:
         here.answers += 1
         here.confidence += confidence
         name = self._bounded("label", label)
-        here.labels[name] += 1
         route = self._bounded("route", getattr(answer, "route", "") or "general")
         self._metrics.answers.labels(code, name, route).inc()
         self._metrics.confidence.labels(code).observe(confidence)
@@ -392,6 +391,14 @@ class Monitor:
         series.round += 1
         series.window = []
         return self._tested(code, signal, series)
+
+    def _replace(self, code: str, signal: str, reference: list[Any]) -> None:
+        """Begin a signal anew with a reference; what its last window said no longer holds."""
+        old = self._series.get((code, signal))
+        if old is not None and old.last is not None:
+            for gauge in (self._metrics.psi, self._metrics.moved, self._metrics.active):
+                gauge.labels(code, signal).set(0)
+        self._series[code, signal] = _Series(reference, fixed=True)
 
     def _tested(self, code: str, signal: str, series: _Series) -> list[Alarm]:
         assert series.last is not None
