@@ -447,6 +447,17 @@ def test_a_specialist_of_other_labels_is_an_error_not_an_answer() -> None:
         router.classify(["de a"])
 
 
+def test_a_specialist_of_other_labels_is_loaded_once_and_said_each_time() -> None:
+    loads: list[int] = []
+    stars = Route("stars", ("de",), lambda: loads.append(1) or Model("stars", names=("1 star",)))
+    router = LanguageRouter(Model("g", names=("bad", "good")), [stars], identifier=Fixed())
+    for ask in (lambda: router.classify(["de a"]), lambda: router.model("stars")) * 2:
+        with pytest.raises(ServingError, match="stars answers 1 star, the general one bad, good"):
+            ask()
+    assert len(loads) == 1 and not router.in_memory
+    assert router.classify(["en a"])[0].route == GENERAL
+
+
 def test_a_model_that_loses_an_answer_is_noticed() -> None:
     class Losing(Model):
         def classify(self, texts: Any, languages: Any = None) -> Any:
@@ -515,14 +526,31 @@ def test_wrong_descriptions_are_refused() -> None:
         ([reserved], "names another"),
         ([foreign], "not served"),
         ([nowhere], "languages of nowhere"),
+        (german, "routes is Route"),
+        ([("german", ("de",))], "a route is"),
+        ([Route("", ("de",), Model)], "name of a route"),
+        ([Route(5, ("de",), Model)], "name of a route is 5"),  # type: ignore[arg-type]
+        ([Route("german", "de", Model)], "languages of german"),  # type: ignore[arg-type]
+        ([Route("german", 5, Model)], "languages of german are 5"),  # type: ignore[arg-type]
+        ([Route("german", ([],), Model)], "languages of german"),  # type: ignore[arg-type]
+        ([Route("german", ("de",), model)], "loads the model of german"),  # type: ignore[arg-type]
+        ([Route("german", ("de",), lambda: model, "5MB")], "memory_bytes of german is '5MB'"),  # type: ignore[arg-type]
+        ([Route("german", ("de",), lambda: model, -1)], "memory_bytes of german is -1"),
     ):
         with pytest.raises(ServingError, match=message):
             LanguageRouter(model, routes, identifier=Fixed())
     for verdict in ("short", "accepted", "given"):
         with pytest.raises(ServingError, match="verdicts are"):
             LanguageRouter(model, identifier=Fixed(), refuse=(verdict,))
-    with pytest.raises(ServingError, match="memory_bytes"):
-        LanguageRouter(model, identifier=Fixed(), memory_bytes=-1)
+    for wrong in ({"memory_bytes": -1}, {"memory_bytes": "500MB"}, {"retry_after": None},
+                  {"retry_after": float("nan")}):  # fmt: skip
+        with pytest.raises(ServingError, match=next(iter(wrong))):
+            LanguageRouter(model, identifier=Fixed(), **wrong)
+    for general in ("NLI", None):
+        with pytest.raises(ServingError, match="the general model is"):
+            LanguageRouter(general, identifier=Fixed())  # type: ignore[arg-type]
+    forever = LanguageRouter(model, identifier=Fixed(), memory_bytes=5e8, retry_after=float("inf"))  # type: ignore[arg-type]
+    assert forever.classify(["en a"])[0].label == "general"
     router = LanguageRouter(model, identifier=Fixed())
     with pytest.raises(ServingError, match="one text"):
         router.classify("de a")
@@ -533,7 +561,9 @@ def test_wrong_descriptions_are_refused() -> None:
     with pytest.raises(CourseError, match="no route"):
         router.model("german")
     assert router.classify([]) == []
-    assert router.classify([None])[0].route == REFUSED  # type: ignore[list-item]
+    for odd, kind in ((None, "NoneType"), (5, "int"), (("de a", None), "NoneType"), ((), "tuple")):
+        [said] = router.classify([odd])  # type: ignore[list-item]
+        assert (said.route, said.problem) == (REFUSED, f"it is no text but {kind}")
 
 
 # ── as a service: `attempt`, `problem`, `model_hash` and files ──────────────────────────
@@ -543,18 +573,20 @@ def test_attempt_answers_or_says_why_not_for_any_text_and_any_language() -> None
     general = served("general")
     router = LanguageRouter(general, identifier=Fixed())
     texts = ["en fine", "", "de\ud800", "en fine", "en fine", None, "en " + "x" * 200_000]
-    codes: list[Any] = [None, "en", None, "tr", {}, None, None]
+    texts += [5, ("en fine", None)]
+    codes: list[Any] = [None, "en", None, "tr", {}, None, None, None, None]
     out = router.attempt(texts, codes)
     wrong = [one.problem if isinstance(one, ServingError) else one.label for one in out]
     assert wrong[0] in general.names
     assert wrong[1] == "it is empty" and "surrogate" in wrong[2]
     assert wrong[3] == wrong[4] == "its language is not among those served"
-    assert wrong[5] == "it is empty" and "200003 characters" in wrong[6]
+    assert wrong[5] == "it is no text but NoneType" and "200003 characters" in wrong[6]
+    assert wrong[7] == "it is no text but int" and wrong[8] == wrong[5]
     assert all(one.remedy for one in out[1:] if isinstance(one, ServingError))
     # What can be said before a language is looked for is said by `problem`, in the same words.
     early = [router.problem(text, code) for text, code in zip(texts, codes, strict=True)]
     assert early[0] is None
-    for i in (1, 2, 3, 4, 6):
+    for i in range(1, len(texts)):
         assert early[i] is not None and early[i].problem == wrong[i]  # type: ignore[union-attr]
     assert router.names == general.names
 

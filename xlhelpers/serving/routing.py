@@ -20,6 +20,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Protocol
 
 from xlhelpers import languages as cards
@@ -192,10 +193,15 @@ class LanguageRouter:
             retry_after: seconds after which a route that failed is tried again.
 
         Raises:
-            ServingError: two routes have one name or language, a route leads where nothing is
-                served, a verdict is unknown, or a number is out of range.
+            ServingError: `general` is neither a model nor what loads one, a route is not as
+                `Route` says, two have one name or language, one leads where nothing is served, a
+                verdict is unknown, or a number is none or out of range.
             UnknownLanguageError: a code has no card.
         """
+        if not (hasattr(general, "classify") or callable(general)):
+            raise ServingError(
+                f"the general model is {general!r:.60}", "give a model, or a function that loads it"
+            )
         self.identifier = identifier or LanguageIdentifier(_served(serves, general))
         own = serves if serves is not None else getattr(self.identifier, "serves", None)
         self.serves = frozenset(cards.get(code).code for code in own or _served(None, general))
@@ -205,9 +211,9 @@ class LanguageRouter:
             raise ServingError(
                 f"refuse names {strange[0]!r}", f"the verdicts are {', '.join(_REFUSABLE)}"
             )
-        for name, value in (("memory_bytes", memory_bytes or 0), ("retry_after", retry_after)):
-            if not value >= 0:
-                raise ServingError(f"{name} is {value!r}", "choose 0 or more")
+        if memory_bytes is not None:
+            _require_number("memory_bytes", memory_bytes)
+        _require_number("retry_after", retry_after)
         self.refuse = frozenset(refuse)
         self.memory_bytes = memory_bytes
         self.retry_after = retry_after
@@ -219,6 +225,7 @@ class LanguageRouter:
         self._sizes = {name: route.memory_bytes for name, route in self.routes.items()}
         self._known: dict[str, str] = {}
         self._failed: dict[str, float] = {}
+        self._disagreed: dict[str, _Disagrees] = {}
         # What is in memory; never held while a model loads, so that the others go on answering.
         self._lock = threading.Lock()
         # One model loads at a time: two would take the room of one.
@@ -234,8 +241,9 @@ class LanguageRouter:
             languages: n codes where the caller knows them; None where the text is to say.
 
         Raises:
-            ServingError: `texts` or `languages` is one text, their lengths differ, or a model
-                returns another number of answers.
+            ServingError: `texts` or `languages` is one text, their lengths differ, a model
+                returns another number of answers, or a specialist's labels are not the general
+                one's.
             CourseError: the general model cannot be loaded.
         """
         _check(texts, languages)
@@ -245,7 +253,7 @@ class LanguageRouter:
         out: list[Routed | None] = [None] * len(texts)
         for i, detection in enumerate(found):
             if detection.verdict in self.refuse:
-                out[i] = self._refused(i, detection)
+                out[i] = self._refused(i, detection, texts[i])
             else:
                 groups.setdefault(self._way(detection), []).append(i)
         for name, places in groups.items():
@@ -275,7 +283,7 @@ class LanguageRouter:
         if language is not None:
             detection = self._detect(text, language)
             if detection.verdict in self.refuse:
-                refused = self._refused(0, detection)
+                refused = self._refused(0, detection, text)
                 return ServingError(refused.problem, refused.remedy)
         ask = getattr(self._loaded_general(), "problem", None)
         found: ServingError | None = None if ask is None else ask(text)
@@ -342,8 +350,9 @@ class LanguageRouter:
             return dataclasses.replace(found, language=None, verdict="unserved")
         return found
 
-    def _refused(self, index: int, detection: Detection) -> Routed:
-        problem, remedy = _why(detection, self.serves)
+    def _refused(self, index: int, detection: Detection, text: Any) -> Routed:
+        no_text = detection.verdict == "empty" and not _is_text(text)
+        problem, remedy = _no_text(text) if no_text else _why(detection, self.serves)
         return Routed(index, None, detection, REFUSED, problem=problem, remedy=remedy)
 
     def _way(self, detection: Detection) -> str:
@@ -427,8 +436,11 @@ class LanguageRouter:
 
         Raises:
             _Resting: it has failed a short time ago.
+            _Disagrees: its labels were not the general one's when it was loaded.
         """
         with self._lock:
+            if (found := self._disagreed.get(name)) is not None:
+                raise _Disagrees(found.problem, found.remedy)
             if name in self._models:
                 self._models.move_to_end(name)
                 return self._models[name]
@@ -441,7 +453,13 @@ class LanguageRouter:
         model = route.load()
         self.loads[route.name] += 1
         self._sizes[route.name] = int(model.memory_bytes)
-        _same_labels(self._loaded_general(), model, route.name)
+        general = self._loaded_general()
+        try:
+            _same_labels(general, model, route.name)
+        except _Disagrees as error:
+            with self._lock:
+                self._disagreed[route.name] = error
+            raise
         self._make_room(self._sizes[route.name], route.name)
         with self._lock:
             self._models[route.name] = model
@@ -525,15 +543,14 @@ def _served(serves: Collection[str] | None, general: Any) -> tuple[str, ...]:
 
 
 def _by_name(routes: Iterable[Route], served: Collection[str]) -> dict[str, Route]:
+    if not isinstance(routes, Iterable):
+        raise ServingError(f"routes is {routes!r:.60}", "give a list of Route")
     out: dict[str, Route] = {}
     taken: dict[str, str] = {}
     for route in routes:
-        if route.name in out or route.name in (GENERAL, REFUSED) or not route.name:
+        _require_route(route)
+        if route.name in out or route.name in (GENERAL, REFUSED):
             raise ServingError(f"{route.name!r} names another route", "give each its own name")
-        if isinstance(route.languages, str) or not route.languages:
-            raise ServingError(
-                f"the languages of {route.name} are {route.languages!r}", 'give codes: ("de",)'
-            )
         for code in route.languages:
             if code not in served:
                 raise ServingError(
@@ -547,6 +564,31 @@ def _by_name(routes: Iterable[Route], served: Collection[str]) -> dict[str, Rout
             taken[code] = route.name
         out[route.name] = route
     return out
+
+
+def _require_route(route: Any) -> None:
+    """Raise a ServingError unless a route is described as `Route` says."""
+    if not isinstance(route, Route):
+        raise ServingError(f"a route is {route!r:.60}", 'give Route("german", ("de",), load)')
+    if not isinstance(route.name, str) or not route.name:
+        raise ServingError(f"the name of a route is {route.name!r:.60}", "give a text")
+    codes = route.languages
+    several = isinstance(codes, Collection) and not isinstance(codes, str) and codes
+    if not several or not all(isinstance(code, str) for code in codes):
+        raise ServingError(
+            f"the languages of {route.name} are {codes!r:.60}", 'give codes: ("de",)'
+        )
+    if not callable(route.load):
+        raise ServingError(
+            f"what loads the model of {route.name} is {route.load!r:.60}",
+            "give a function that returns the model: lambda: model",
+        )
+    _require_number(f"memory_bytes of {route.name}", route.memory_bytes)
+
+
+def _require_number(name: str, value: Any) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool) or not float(value) >= 0:
+        raise ServingError(f"{name} is {value!r:.60}", "choose a number, 0 or more")
 
 
 def _same_labels(general: Any, model: Any, name: str) -> None:
@@ -571,6 +613,13 @@ def _placed(answer: Any, index: int, route: str) -> Any:
 def _is_text(text: Any) -> bool:
     sides = text if isinstance(text, tuple | list) else (text,)
     return bool(sides) and all(isinstance(side, str) for side in sides)
+
+
+def _no_text(text: Any) -> tuple[str, str]:
+    """Return what a classifier says of what is neither a text nor a pair of texts."""
+    sides = text if isinstance(text, tuple | list) and len(text) == 2 else (text,)
+    odd = next(side for side in sides if not isinstance(side, str))
+    return f"it is no text but {type(odd).__name__}", "give texts"
 
 
 def _why(detection: Detection, serves: Collection[str]) -> tuple[str, str]:
