@@ -22,6 +22,7 @@ from xlhelpers.errors import CourseError
 from xlhelpers.serving import MultilingualClassifier, ServingError, _http, _options, app
 from xlhelpers.serving._http import Asked, Limits, Refused
 from xlhelpers.serving.app import Gate, Model, Noted, Options, Reply, Specialist, Watch
+from xlhelpers.serving.calibration import Calibration
 
 # Ray's own, when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -211,12 +212,50 @@ def test_options_come_from_a_command_line_as_from_a_file() -> None:
         {"routes": "no json"},
         {"routes": [{"name": "german"}]},
         {"routes": [{"name": "german", "languages": "de", "model": "a"}]},
+        {"routes": ["german"]},
+        {"routes": [{"name": "german", "languages": ["de"], "model": "a", "file": "b"}]},
+        {"routes": [{"name": "", "languages": ["de"], "model": "a"}]},
+        {"routes": [{"name": "german", "languages": [], "model": "a"}]},
+        {"routes": [{"name": "german", "languages": [5], "model": "a"}]},
+        {"routes": [{"name": "german", "languages": ["de"], "model": 5}]},
+        {"routes": [{"name": "german", "languages": ["de"], "model": "a", "names": "b"}]},
+        {"routes": [{"name": "german", "languages": ["de"], "model": "a", "calibration": None}]},
+        {"routes": [{"name": "german", "languages": ["de"], "model": "a", "memory_bytes": "5MB"}]},
     ],
 )
 def test_an_option_of_no_use_is_refused(args: dict[str, Any]) -> None:
     with pytest.raises(ServingError) as error:
         Options.of(args)
     assert error.value.remedy
+
+
+def test_what_is_wrong_with_a_route_is_said() -> None:
+    route = {"name": "german", "languages": ["de"], "model": "a", "memory_bytes": "500MB"}
+    with pytest.raises(ServingError, match="memory_bytes of route german is '500MB'"):
+        Options.of({"routes": [route]})
+    with pytest.raises(ServingError, match="model of a route is 5"):
+        Specialist("german", ("de",), 5)  # type: ignore[arg-type]
+    assert Specialist("german", ["de"], "a") == Specialist("german", ("de",), "a")  # type: ignore[arg-type]
+
+
+def test_a_specialist_has_names_and_a_calibration_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unnamed = hub.model("sentiment", "classification")
+    names = tuple(unnamed.config.id2label.values())
+    unnamed.config.id2label = {i: f"LABEL_{i}" for i in range(len(names))}
+    unnamed.save_pretrained(tmp_path / "german")
+    hub.tokenizer("sentiment").save_pretrained(tmp_path / "german")
+    Calibration(thresholds={"de": 0.75}).save(tmp_path / "german.json")
+    monkeypatch.chdir(tmp_path)
+    route: dict[str, Any] = {"name": "german", "languages": ["de"], "model": "german"}
+    route |= {"names": list(names), "calibration": "german.json"}
+    options = Options.of({"routes": json.dumps([route])}).here()
+    assert options.routes[0].calibration == str((tmp_path / "german.json").resolve())
+    router: Any = app.load(options)
+    assert router.model("german").names == names
+    assert router.model("german").calibration.threshold_of("de") == 0.75
+    assert router.model().calibration.threshold_of("de") == 0.0
 
 
 def test_folders_are_named_in_full_and_roles_are_not(

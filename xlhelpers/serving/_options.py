@@ -28,12 +28,36 @@ class Specialist:
         languages: codes.
         model: as `Options.model`.
         memory_bytes: what it takes, where known; 0 for not known.
+        names: as `Options.names`, of this model.
+        calibration: as `Options.calibration`, of this model.
     """
 
     name: str
     languages: tuple[str, ...]
     model: str
     memory_bytes: int = 0
+    names: tuple[str, ...] = ()
+    calibration: str = ""
+
+    def __post_init__(self) -> None:
+        for field_name in ("name", "model"):
+            if not isinstance(found := getattr(self, field_name), str) or not found:
+                raise ServingError(f"{field_name} of a route is {found!r:.60}", "give a text")
+        for field_name in ("languages", "names"):
+            found = getattr(self, field_name)
+            several = isinstance(found, list | tuple)
+            if not several or not all(isinstance(one, str) and one for one in found):
+                raise ServingError(
+                    f"{field_name} of route {self.name} is {found!r:.60}", "give a list of texts"
+                )
+            object.__setattr__(self, field_name, tuple(found))
+        if not self.languages:
+            raise ServingError(f"route {self.name} has no languages", 'give codes: ["de"]')
+        if not isinstance(self.calibration, str):
+            raise ServingError(
+                f"calibration of route {self.name} is {self.calibration!r:.60}", "name a file"
+            )
+        _http.require_whole(f"memory_bytes of route {self.name}", self.memory_bytes, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +152,13 @@ class Options:
         return dataclasses.replace(
             self,
             model=_whole(self.model),
-            calibration=_whole(self.calibration) if self.calibration else "",
-            routes=tuple(dataclasses.replace(r, model=_whole(r.model)) for r in self.routes),
+            calibration=_file(self.calibration),
+            routes=tuple(
+                dataclasses.replace(
+                    one, model=_whole(one.model), calibration=_file(one.calibration)
+                )
+                for one in self.routes
+            ),
         )
 
 
@@ -176,6 +205,8 @@ def _route(one: Specialist, options: Options) -> Route:
     def loaded() -> MultilingualClassifier:
         return MultilingualClassifier.load(
             _model(one.model, options.threads),
+            names=one.names or None,
+            calibration=one.calibration or None,
             budget=options.budget,
             max_characters=options.limits.characters,
             cache=options.cache,
@@ -212,27 +243,24 @@ def _converted(name: str, value: Any, default: Any) -> Any:
 def _specialists(value: Any) -> tuple[Specialist, ...]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
-        return tuple(
-            one if isinstance(one, Specialist) else Specialist(**one | {"languages": _codes(one)})
-            for one in found
-        )
-    except (ValueError, TypeError, KeyError) as error:
+        return tuple(one if isinstance(one, Specialist) else Specialist(**one) for one in found)
+    except ServingError:
+        raise  # it says which field is wrong
+    except (ValueError, TypeError) as error:
         raise ServingError(
             f"routes cannot be read ({type(error).__name__})",
             'give a list such as [{"name": "german", "languages": ["de"], "model": "a/folder"}]',
         ) from None
 
 
-def _codes(one: Mapping[str, Any]) -> tuple[str, ...]:
-    codes = one["languages"]
-    if not isinstance(codes, list | tuple):
-        raise TypeError("no list")
-    return tuple(codes)
-
-
 def _whole(what: str) -> str:
     """Return the whole path of what is there, and any other name as it is."""
     return what if (place := _there(what)) is None else str(place)
+
+
+def _file(name: str) -> str:
+    """Return the whole path of a file that is there; empty for none."""
+    return _whole(name) if name else ""
 
 
 def _there(what: str) -> Path | None:
