@@ -506,10 +506,26 @@ def _parsed(cell: Cell) -> ast.Module | None:
         return None
 
 
+class _OwnScopes(ast.NodeTransformer):
+    """Comprehensions as generators, whose names are their own in the symbol tables of any Python.
+
+    From 3.12 on those of other comprehensions stand in the table around them (PEP 709).
+    """
+
+    def _as_generator(self, node: Any) -> ast.expr:
+        self.generic_visit(node)
+        pair = isinstance(node, ast.DictComp)
+        element = ast.Tuple([node.key, node.value], ast.Load()) if pair else node.elt
+        return ast.GeneratorExp(element, node.generators)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = _as_generator
+
+
 def _names(part: ast.AST) -> tuple[set[str], set[str]]:
     """The notebook's names that a piece of code reads, in its functions too, and those it sets."""
     reads, sets = set(), set()
-    tables = [symtable.symtable(ast.unparse(part), "cell", "exec")]
+    source = ast.unparse(_OwnScopes().visit(copy.deepcopy(part)))
+    tables = [symtable.symtable(source, "cell", "exec")]
     for table in tables:
         tables += table.get_children()
         for name in table.get_symbols():
