@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from xlhelpers.serving import MultilingualClassifier, ServingError, _http, _opti
 from xlhelpers.serving._http import Asked, Limits, Refused
 from xlhelpers.serving.app import Gate, Model, Noted, Options, Reply, Specialist, Watch
 from xlhelpers.serving.calibration import Calibration
+from xlhelpers.serving.routing import LanguageRouter
 
 # Ray's own, when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -337,6 +339,10 @@ def test_the_reason_of_a_failed_start_is_the_models_own() -> None:
     serve = SimpleNamespace(status=lambda: SimpleNamespace(applications={app.APP: status}))
     error = app._reason(serve, RuntimeError("Deploying failed"))
     assert (error.problem, error.remedy) == ("'a' is not trained", "train it")
+    own = said.replace("hub.HubError: 'a'", "serving.routing._Disagrees: the model")
+    parts["Model"].message = own
+    error = app._reason(serve, RuntimeError("Deploying failed"))
+    assert (error.problem, error.remedy) == ("the model is not trained", "train it")
     nothing = SimpleNamespace(status=lambda: SimpleNamespace(applications={}))
     assert "of Ray's own" in app._reason(nothing, RuntimeError("Failed:\nof Ray's own\n")).problem
 
@@ -631,6 +637,7 @@ class Rule:
     """A service that says a text's length, and fails where a text says so."""
 
     model_hash = "ab" * 32
+    memory_bytes = 1
 
     def attempt(self, texts: Sequence[Any], languages: Sequence[Any]) -> list[Any]:
         if "fail" in texts:
@@ -638,7 +645,10 @@ class Rule:
         return [
             ServingError("it is empty", "leave it out")
             if not text
-            else SimpleNamespace(json=lambda text=text: {"index": 99, "label": str(len(text))})
+            else SimpleNamespace(
+                label=str(len(text)),
+                json=lambda text=text: {"index": 99, "label": str(len(text))},
+            )
             for text in texts
         ]
 
@@ -671,6 +681,79 @@ def test_a_replica_says_when_it_no_longer_answers_as_before() -> None:
     served._said = "another"
     with pytest.raises(RuntimeError):
         asyncio.run(served.check_health())
+
+
+def test_the_general_model_of_a_router_is_tried_although_the_router_refuses_the_text() -> None:
+    class Fading(Rule):
+        said = "good"
+
+        def classify(self, texts: Sequence[Any], languages: Any = None) -> list[Any]:
+            return [SimpleNamespace(label=self.said) for _ in texts]
+
+        attempt = classify
+
+    general = Fading()
+    router = LanguageRouter(general, serves=("de", "en"), refuse=("empty", "too short", "unsure"))
+    served = replica(router)
+    assert router.classify(["a"])[0].label is None
+    served._said = served._trial()
+    assert served._said == "good"
+    asyncio.run(served.check_health())
+    general.said = "bad"
+    with pytest.raises(RuntimeError, match="does not say"):
+        asyncio.run(served.check_health())
+
+
+def test_a_replica_does_not_start_where_its_trial_has_no_label(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent(Rule):
+        def attempt(self, texts: Sequence[Any], languages: Any) -> list[Any]:
+            return [ServingError("the model reads nothing in it", "leave it out") for _ in texts]
+
+    monkeypatch.setattr(app, "load", lambda options: Silent())
+    with pytest.raises(ServingError, match="no label for 'a'"):
+        Model(Options())
+
+
+def test_a_replica_does_not_start_with_a_specialist_of_other_labels() -> None:
+    pairs = Specialist("pairs", ("de",), "NLI")
+    with pytest.raises(ServingError, match="model of pairs answers entailment") as error:
+        Model(Options(routes=(pairs,), limits=Limits(serves=("de", "en"))))
+    assert error.value.remedy
+
+
+def test_a_port_that_cannot_be_used_is_said_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def started(*_: Any) -> None:
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr(app, "_start_ray", started)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert app.main([f"port={port}"]) == 1
+    said = capsys.readouterr().err
+    assert f"port {port} of 127.0.0.1 cannot be used" in said and "Remedy: stop what uses" in said
+    for wrong in (-1, 70_000):
+        with pytest.raises(ServingError, match=f"port {wrong} of"), app.running(port=wrong):
+            pass
+    # What has just been closed can be used again, as after a service that was stopped.
+    assert app._usable_port("127.0.0.1", port) == port
+    assert app._usable_port("127.0.0.1", 0) > 0
+
+
+def test_what_keeps_serve_from_starting_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray import serve
+    from ray.exceptions import RayTaskError
+
+    def start(**_: Any) -> None:
+        raise RayTaskError("ready", "Traceback:\nRuntimeError: Failed to bind", RuntimeError())
+
+    monkeypatch.setattr(serve, "start", start)
+    monkeypatch.setattr(serve, "status", lambda: SimpleNamespace(applications={}))
+    with pytest.raises(ServingError, match="could not be started: RuntimeError: Failed to bind"):
+        app._deploy(None, {})
 
 
 def test_a_router_is_served_with_its_routes() -> None:

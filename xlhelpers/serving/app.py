@@ -187,8 +187,9 @@ def running(
         folder: where Ray keeps its logs and sockets; a short path. Left out, Ray's own choice.
 
     Raises:
-        ServingError: Ray Serve is not installed, Ray runs in this program already, or the
-            application cannot be started; the model's own error where it has one.
+        ServingError: Ray Serve is not installed, Ray runs in this program already, the port
+            cannot be used, or the application cannot be started; the model's own error where it
+            has one.
     """
     options = args if isinstance(args, Options) else Options.of(args or {})
     if "ray" not in sys.modules:  # it looks once
@@ -201,15 +202,14 @@ def running(
         raise ServingError(
             "Ray runs in this program already", "use serve.run(xl.serving.app.build({…}))"
         )
-    port = port or _free_port(host)
+    port = _usable_port(host, port)
     level = log.level
     # In this program Ray says only what is wrong; its processes have files of their own.
     log.setLevel(logging.WARNING)
     try:
         _start_ray(cpus, folder)
         _require_room(options)
-        serve.start(http_options=_http_options(options.limits, host, port))
-        _deploy(made)
+        _deploy(made, _http_options(options.limits, host, port))
         yield f"http://{host}:{port}"
     finally:
         if ray.is_initialized():
@@ -436,12 +436,20 @@ class Model:
         """Load what is served.
 
         Raises:
-            ServingError, HubError: it cannot be, such as a head that was never trained.
+            ServingError, HubError: it cannot be, such as a head that was never trained, a
+                specialist of other labels, or a model that has none for the trial.
         """
         # Of a replica's progress nobody sees a bar.
         settings.use(threads=options.threads, progress=False)
         self._service = load(options)
+        # Every specialist is loaded for it, once: one of other labels would fail at each request.
+        log.info("the replica serves %s", self._service.model_hash)
         self._said = self._trial()
+        if self._said is None:
+            raise ServingError(
+                f"the model has no label for {_TRIAL!r}, by which a replica is tried",
+                "serve one that answers short texts",
+            )
         self._free = asyncio.Event()
         self._free.set()
         self._together = self._batched(options)
@@ -505,9 +513,13 @@ class Model:
             for one in asked
         ]
 
-    def _trial(self) -> str:
-        [found] = _ask(self._service, [_TRIAL], [None])
-        return str(getattr(found, "label", None))
+    def _trial(self) -> str | None:
+        """Return the label of the trial, None for none; of a router the general model is asked."""
+        service: Any = self._service
+        # The router itself may refuse so short a text, and no model would have been asked.
+        model = service.model() if hasattr(service, "routes") else service
+        [found] = _ask(model, [_TRIAL], [None])
+        return getattr(found, "label", None)
 
 
 # ── what watches ─────────────────────────────────────────────────────────────────────────
@@ -641,10 +653,22 @@ def _ray_serve() -> Any:
     return serve
 
 
-def _free_port(host: str) -> int:
-    with socket.socket() as found:
-        found.bind((host, 0))
-        return int(found.getsockname()[1])
+def _usable_port(host: str, port: int) -> int:
+    """Return a port that was free a moment ago: the one asked for, or any for 0.
+
+    Raises:
+        ServingError: it is in use, forbidden, or none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # Unlike Ray's proxy, this does not share a port with whoever listens there already.
+        with socket.create_server((host, port), family=family) as found:
+            return int(found.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        raise ServingError(
+            f"port {port} of {host} cannot be used ({error})",
+            "stop what uses it, or choose another: port=8001",
+        ) from None
 
 
 def _start_ray(cpus: int | None, folder: str | None) -> None:
@@ -676,20 +700,23 @@ def _require_room(options: Options) -> None:
         )
 
 
-def _deploy(made: Any) -> None:
-    """Start the application, and wait until it answers.
+def _deploy(made: Any, http_options: Mapping[str, Any]) -> None:
+    """Start Serve and the application, and wait until it answers.
 
     Raises:
         ServingError: it cannot be started, for the reason that the model gave.
     """
+    from ray.exceptions import RayError
+
     serve = _ray_serve()
     try:
+        serve.start(http_options=dict(http_options))
         serve.run(made, name=APP, route_prefix="/")
-    except RuntimeError as error:
+    except (RuntimeError, RayError, TimeoutError) as error:
         raise _reason(serve, error) from error
 
 
-def _reason(serve: Any, error: RuntimeError) -> ServingError:
+def _reason(serve: Any, error: Exception) -> ServingError:
     """Return the model's own error out of what Ray says of a deployment that failed."""
     said = str(error)
     found = serve.status().applications.get(APP)
@@ -698,7 +725,7 @@ def _reason(serve: Any, error: RuntimeError) -> ServingError:
         said = "\n".join(parts)
     lines = said.splitlines()
     for i, line in enumerate(lines):
-        kind, _, problem = line.strip().partition("Error: ")
+        kind, _, problem = line.strip().partition(": ")
         if kind.startswith("xlhelpers.") and i + 1 < len(lines):
             remedy = lines[i + 1].strip().removeprefix("Remedy: ")
             return ServingError(problem, remedy)
