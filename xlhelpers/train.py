@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def main(argv: Sequence[str]) -> int:
     options = _options(argv)
     # Before anything is computed, and in every process.
     folder = Path(options.folder)
+    if settings.is_first_process():
+        _require_place(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainError(f"{folder} is there already", "name a new folder, or remove that one")
     texts, labels = read(Path(options.source), options.text, options.label)
@@ -72,6 +75,8 @@ def read(path: Path, fields: Sequence[str], label: str) -> tuple[Texts, list[str
         TrainError: the file cannot be read, has no line, or a line is not as it should be; the
             message has its number and nothing of its text.
     """
+    from xlhelpers.serving._service import SURROGATE
+
     try:
         # Not splitlines: a text may hold other ends of lines than the file's.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -96,6 +101,11 @@ def read(path: Path, fields: Sequence[str], label: str) -> tuple[Texts, list[str
             raise TrainError(
                 f"{path.name}, line {number}: no label in {label!r}", "name the field with --label"
             )
+        if any(SURROGATE.search(side) for side in (*sides, str(said))):
+            raise TrainError(
+                f"{path.name}, line {number}: half of a character (a lone surrogate)",
+                "decode it from UTF-8 again",
+            )
         texts.append(sides[0] if len(sides) == 1 else tuple(sides))
         labels.append(str(said))
     return texts, labels
@@ -109,6 +119,18 @@ def _row(line: str, number: int, name: str) -> tuple[int, dict[str, Any]]:
     if not isinstance(row, dict):
         raise TrainError(f"{name}, line {number}: no JSON object", "write one object a line")
     return number, row
+
+
+def _require_place(folder: Path) -> None:
+    """Raise unless a model can be written to a place, before hours go into one."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.xl-", dir=folder.parent):
+            pass
+    except OSError as error:
+        raise TrainError(
+            f"nothing can be written to {folder.parent} ({error.strerror})", "name another folder"
+        ) from error
 
 
 def _write(fitted: Any, folder: Path) -> None:

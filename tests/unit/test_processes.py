@@ -209,6 +209,8 @@ def test_files_of_labelled_texts(tmp_path: Path) -> None:
         ('{"label": "a"}', "no text in 'text'"),
         ('{"text": ["secret"], "label": "a"}', "no text in 'text'"),
         ('{"text": "secret", "label": true}', "no label in 'label'"),
+        ('\n{"text": "secret \\ud800 b", "label": "x"}', "line 2: half of a character"),
+        ('{"text": "secret", "label": "\\udfff"}', "line 1: half of a character"),
     ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(train.TrainError, match=message) as found:
@@ -220,3 +222,16 @@ def test_files_of_labelled_texts(tmp_path: Path) -> None:
             train.read(gone, ["text"], "label")
     with pytest.raises(train.TrainError, match="there already"):
         train.main([str(path), str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["file/model", "file/deeper/model", "x" * 255])
+def test_a_place_that_cannot_be_written_is_told_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(finetuning, "train_classifier", None)
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "label": "x"}\n' * 2)
+    with pytest.raises(train.TrainError, match="nothing can be written to") as found:
+        train.main([str(tmp_path / "rows.jsonl"), str(tmp_path / name)])
+    assert found.value.remedy == "name another folder"
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "rows.jsonl"}
