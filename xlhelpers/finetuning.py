@@ -1043,6 +1043,21 @@ def _say_long(message: str) -> None:
     warnings.warn(message, TruncationWarning, stacklevel=4)
 
 
+def never_trained(model: Any) -> bool:
+    """Whether a model's head is random, also where `hub.model` did not load it.
+
+    transformers fills in a missing head and prints a line. Its biases are then exactly 0,
+    which they are not after the first step of training.
+    """
+    body = f"{model.base_model_prefix}."
+    biases = [
+        weight
+        for name, weight in model.named_parameters()
+        if name.endswith("bias") and not name.startswith(body)
+    ]
+    return bool(hub.untrained(model) or (biases and not any(bias.any() for bias in biases)))
+
+
 def _warn_of_random_head(model: Any) -> None:
     if random_parts := hub.untrained(model):
         warnings.warn(

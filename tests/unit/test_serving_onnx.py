@@ -19,6 +19,7 @@ from xlhelpers.serving._errors import ServingError
 from xlhelpers.serving.backends import Backend, TorchBackend
 from xlhelpers.serving.classifier import MultilingualClassifier
 from xlhelpers.serving.comparison import agreement
+from xlhelpers.serving.ner import MultilingualNER
 
 LANGUAGES = ("en", "de", "zh", "ar")
 
@@ -188,6 +189,46 @@ def test_finer_scales_and_fewer_bits(folders: dict[str, Path], tmp_path: Path) -
     places = (folders["int8"], tmp_path / "a", tmp_path / "b")
     said = [served.OnnxBackend(place).logits(rows) for place in places]
     assert not np.array_equal(said[0], said[1]) and not np.array_equal(said[0], said[2])
+
+
+# ── the model, and what loads the folder ─────────────────────────────────────────────────
+
+
+def test_a_folder_is_served_by_its_name(folders: dict[str, Path], backends: dict[str, Any]) -> None:
+    texts = [("A dog runs.", "An animal moves.")]
+    for kind in ("fp32", "int8"):
+        for folder in (folders[kind], str(folders[kind])):
+            made = MultilingualClassifier.load(folder)
+            assert made.backend.name == served.KINDS[kind]
+        assert made.classify(texts) == MultilingualClassifier.load(backends[kind]).classify(texts)
+    with pytest.raises(ServingError, match="leave names out"):
+        MultilingualClassifier.load(folders["fp32"], names=["a", "b", "c"])
+    with pytest.raises(ServingError, match="backend for classification"):
+        MultilingualNER.load(folders["fp32"])
+
+
+def test_labels_without_names_are_named(tmp_path: Path) -> None:
+    model, tokenizer = _bert_tagger()
+    model.config.id2label = {i: f"LABEL_{i}" for i in range(3)}
+    with pytest.raises(ServingError, match="meaning is not known"):
+        served.export(model, tokenizer, tmp_path / "ner", "tagging")
+    names = ("O", "B-PER", "I-PER")
+    served.export(model, tokenizer, tmp_path / "ner", "tagging", names=names)
+    assert served.OnnxBackend(tmp_path / "ner").names == names
+    assert MultilingualNER.load(tmp_path / "ner").labels == ("PER",)
+
+
+def test_a_model_goes_on_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokenizer = _bert_tagger()
+    model.train()
+    model.bert.embeddings.eval()
+    before = [part.training for part in model.modules()]
+    served.export(model, tokenizer, tmp_path / "ner", "tagging")
+    assert [part.training for part in model.modules()] == before
+    monkeypatch.setattr(served, "_PARITY", -1.0)
+    with pytest.raises(served.ExportError, match="differs by"):
+        served.export(model, tokenizer, tmp_path / "again", "tagging")
+    assert [part.training for part in model.modules()] == before
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────

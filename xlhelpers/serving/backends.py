@@ -111,8 +111,9 @@ def backend(what: Any, task: str, names: Sequence[str] | None = None) -> Backend
     """Return a backend of a trained model.
 
     Args:
-        what: a role such as `"NLI"`, a hub id, a folder, (model, tokenizer), what
-            `finetuning.train_classifier` or `train_tagger` return, or a `Backend`.
+        what: a role such as `"NLI"`, a hub id, a folder (one of `onnx.export` too), (model,
+            tokenizer), what `finetuning.train_classifier` or `train_tagger` return, or a
+            `Backend`.
         task: `"classification"` or `"tagging"`.
         names: the labels in the order of the outputs, for a checkpoint that calls them
             LABEL_0, LABEL_1 …
@@ -131,6 +132,10 @@ def backend(what: Any, task: str, names: Sequence[str] | None = None) -> Backend
             )
         return what
     if isinstance(what, str | Path):
+        from xlhelpers.serving import onnx
+
+        if what not in hub.ROLES and (Path(what) / onnx.RECORD).is_file():
+            return backend(onnx.OnnxBackend(what), task, names)
         return TorchBackend(hub.model(what, task), hub.tokenizer(what), task, names)
     if isinstance(what, finetuning.Fitted):
         return TorchBackend(what.model, what.tokenizer, task, names)
@@ -200,18 +205,7 @@ def _require_pair(model: Any, tokenizer: Any, task: str) -> None:
 
 
 def _require_trained(model: Any) -> None:
-    """Refuse a head that was never trained, also where `hub.model` did not load it.
-
-    transformers fills in a missing head and prints a line. Its biases are then exactly 0,
-    which they are not after the first step of training.
-    """
-    body = f"{model.base_model_prefix}."
-    biases = [
-        weight
-        for name, weight in model.named_parameters()
-        if name.endswith("bias") and not name.startswith(body)
-    ]
-    if hub.untrained(model) or (biases and not any(bias.any() for bias in biases)):
+    if finetuning.never_trained(model):
         raise ServingError(
             f"the head of this {type(model).__name__} was never trained: its answers are noise",
             "train it first (finetuning.train_classifier or train_tagger), or load a checkpoint "

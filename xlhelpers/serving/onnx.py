@@ -3,7 +3,7 @@
 `export` writes a trained classifier or tagger as an ONNX graph with the shapes of batch and text
 left open, compares it with the original on texts of several shapes, and refuses to leave a file
 that answers otherwise. `quantise` makes an 8-bit copy of such a folder. `OnnxBackend` loads
-either; `MultilingualClassifier.load(OnnxBackend(folder))` then classifies like any other.
+either, and so does `MultilingualClassifier.load(folder)`, which then classifies like any other.
 
 Dynamic quantisation: weights are stored in 8 bits, activations are brought to 8 bits as they
 come, each batch with a scale of its own. So in 8 bits an answer hangs a little on which other
@@ -81,7 +81,12 @@ class Exported:
 
 
 def export(
-    model: Any, tokenizer: Any, folder: str | Path, task: str = "classification"
+    model: Any,
+    tokenizer: Any,
+    folder: str | Path,
+    task: str = "classification",
+    *,
+    names: Sequence[str] | None = None,
 ) -> Exported:
     """Write a trained model as an ONNX graph, with its tokenizer, into a new folder.
 
@@ -93,21 +98,29 @@ def export(
         tokenizer: its own, a fast one.
         folder: is made; must not be there.
         task: `"classification"` or `"tagging"`.
+        names: the labels in the order of the outputs, for a checkpoint that calls them
+            LABEL_0, LABEL_1 …
 
     Raises:
-        ServingError: an untrained head, a model of another kind, or the folder is there.
+        ServingError: an untrained head, labels without names, a model of another kind, or the
+            folder is there.
         ExportError: the graph cannot be made, or answers otherwise than the model.
     """
     _require("onnx", "onnxscript", "onnxruntime")
     if model.device.type != "cpu" or str(model.dtype) != "torch.float32":
         model = copy.deepcopy(model).float().cpu()
-    source = TorchBackend(model, tokenizer, task)
+    with _own_modes(model):
+        return _exported(TorchBackend(model, tokenizer, task, names), Path(folder))
+
+
+def _exported(source: TorchBackend, folder: Path) -> Exported:
     if source.limit is None:
         raise ServingError(
             "neither model nor tokenizer says how many tokens can be read at once",
             "set tokenizer.model_max_length",
         )
-    with new_folder(Path(folder)) as place:
+    model, tokenizer = source.model, source.tokenizer
+    with new_folder(folder) as place:
         inputs = _inputs(tokenizer, model)
         _write_graph(model, inputs, place / MODEL)
         config = copy.deepcopy(model.config)
@@ -118,7 +131,7 @@ def export(
         difference = _compare(source, place / MODEL, inputs)
         record = {
             "kind": "fp32",
-            "task": task,
+            "task": source.task,
             "names": list(source.names),
             "inputs": inputs,
             "limit": source.limit,
@@ -127,7 +140,18 @@ def export(
         }
         _write_record(place, record)
         size = _bytes(place)
-    return Exported(Path(folder), size, difference)
+    return Exported(folder, size, difference)
+
+
+@contextmanager
+def _own_modes(model: Any) -> Iterator[None]:
+    """Put each part of a model back into training or evaluation, as it was."""
+    modes = [(part, part.training) for part in model.modules()]
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def _require(*packages: str) -> None:
