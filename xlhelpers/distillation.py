@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xlhelpers import finetuning, hub, settings
+from xlhelpers import finetuning, settings
 from xlhelpers.datasets import Labelled, Pairs
 from xlhelpers.encoding import TruncationWarning
 from xlhelpers.errors import CourseError
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-Batch = tuple[Any, Tensor]
 
 # Where architectures keep their layers, below the base model.
 _STACKS = ("encoder", "transformer")
@@ -278,7 +277,7 @@ def _check_pair(teacher: Any, student: Any, tokenizer: Any) -> None:
                 f"the {name} knows {size} entries and the tokenizer has {len(tokenizer)}",
                 "give the tokenizer that both were trained with",
             )
-    if hub.untrained(teacher):
+    if finetuning.never_trained(teacher):
         raise DistillationError(
             "the teacher's head is random: it has nothing to teach",
             "train it first: finetuning.train_classifier",

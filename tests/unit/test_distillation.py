@@ -285,6 +285,8 @@ def test_bad_input_is_refused(teacher: Any, tokenizer: Any) -> None:
     refused("answers", student=bert(tokenizer, outputs=3))
     random_head = hub.with_head(teacher, "classification", ["bad", "good"])
     refused("head is random", teacher=random_head)
+    # As transformers makes it, without our door and without our mark.
+    refused("head is random", teacher=bert(tokenizer))
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────
