@@ -277,8 +277,9 @@ def test_languages_are_one_a_text_and_those_served(tokenizer: Any) -> None:
     ]:
         with pytest.raises(ServingError, match=said):
             classifier.classify(["fine"], languages)  # type: ignore[arg-type]
-    with pytest.raises(ServingError, match="texts is one text"):
-        classifier.classify("fine")
+    for ask in (classifier.classify, classifier.logits):
+        with pytest.raises(ServingError, match="texts is one text"):
+            ask("fine")
     assert classifier.classify([]) == []
 
 

@@ -19,7 +19,7 @@ from serving_parts import Told, core_tokenizer, noise
 from xlhelpers import finetuning, hub
 from xlhelpers.finetuning import FineTuningError
 from xlhelpers.languages import UnknownLanguageError
-from xlhelpers.serving import MultilingualNER, ServingError, Span, ner, without_overlaps
+from xlhelpers.serving import Entities, MultilingualNER, ServingError, Span, ner, without_overlaps
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 WORDS = ["Ada", "Smith", "saw", "Rome", "and", "Oslo"]
@@ -274,6 +274,25 @@ def test_a_segmenter_says_what_a_word_is() -> None:
             served.find([text], ["zh"])
 
 
+def test_a_segmenter_that_fails_costs_one_text() -> None:
+    def segment(text: str) -> list[tuple[int, int]]:
+        if "了" in text:
+            raise KeyError(text)
+        return [(0, 99)] if "我" in text else [(0, len(text))]
+
+    served = named(segmenters={"zh": segment})
+    asked, codes = ["Rome", "Rome了", "Ada", "Rome我"], ["zh", "zh", "en", "zh"]
+    first, second, third, fourth = served.attempt(asked, codes)
+    assert isinstance(first, Entities) and [span.text for span in first.spans] == ["Rome"]
+    assert isinstance(third, Entities) and [span.text for span in third.spans] == ["Ada"]
+    assert third.index == 2
+    assert isinstance(second, ServingError) and isinstance(fourth, ServingError)
+    assert second.problem == "the segmenter of 'zh' failed (KeyError)"
+    assert "not in the text" in fourth.problem and second.remedy and fourth.remedy
+    with pytest.raises(ServingError, match="text 1: the segmenter of 'zh' failed"):
+        served.find(asked, codes)
+
+
 # ── long texts ───────────────────────────────────────────────────────────────────────────
 
 
@@ -321,6 +340,43 @@ def test_a_long_text_is_found_to_its_end() -> None:
     assert text[found.spans[0].start :] == "Ada Smith"
 
 
+@tried(max_examples=60, deadline=None)
+@given(st.text("q7é\u0301北👍🏽", min_size=1, max_size=120), st.integers(0, 2))
+@example("q" * 100, 1)
+def test_a_word_that_no_window_holds_is_read_to_its_end(word: str, before: int) -> None:
+    text, tokenizer = "Ada " * before + word + " Rome", known()
+
+    def rule(ids: list[int]) -> list[list[float]]:
+        return [noise([i, at], len(TAGS)) for at, i in enumerate(ids)]
+
+    backend = Told(rule, tokenizer, TAGS, "tagging", limit=20)
+    served = MultilingualNER.load(backend, stride=0, segmenters={"en": blanks})
+    [found] = served.find([text], ["en"])
+    rows = [row for batch in backend.batches for row in batch]
+    read = tokenizer.convert_ids_to_tokens([i for row in rows for i in row[1:-1]])
+    for piece, count in [("q", word.count("q")), ("7", word.count("7")), ("▁Rome", 1)]:
+        assert read.count(piece) == count
+    assert found.tokens == len(read) and found.windows == len(rows)
+    whole = letters(text)
+    for span in found.spans:
+        assert text[span.start : span.end] == span.text and {span.start, span.end} <= whole
+
+
+def blanks(text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in regex.finditer(r"\S+", text)]
+
+
+def test_a_letter_that_no_window_holds_is_refused() -> None:
+    tokenizer = hub.tokenizer("XLM-R")
+    backend = Told(lambda ids: [noise([i], 5) for i in ids], tokenizer, TAGS, "tagging", limit=20)
+    served = MultilingualNER.load(backend)
+    letter = "न" + "\u093f\u094d" * 10
+    assert regex.fullmatch(r"\X", letter)
+    first, second, third = served.attempt(["Ada", f"Rome {letter} Oslo", letter[:8] * 9])
+    assert isinstance(first, Entities) and isinstance(third, Entities) and third.windows > 1
+    assert isinstance(second, ServingError) and second.problem.startswith("a letter with all its")
+
+
 # ── pages ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -329,6 +385,9 @@ def test_a_page_has_language_and_direction_and_no_markup_of_the_text() -> None:
     page = served.html("<script>alert(1)</script> Ada", "ar")
     assert "<script" not in page and '<div lang="ar" dir="rtl"' in page
     assert 'dir="auto"' in served.html("Ada") and "lang=" not in served.html("saw")
+    assert served.find(["Ada"], ["xx"])[0].spans
+    with pytest.raises(UnknownLanguageError):
+        served.html("Ada", "xx")
     assert escaping.unescape(read(page).text) == "<script>alert(1)</script> Ada"
     with pytest.raises(UnknownLanguageError):
         ner.html("Ada", [], 'x" onload="alert(1)')

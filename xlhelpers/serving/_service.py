@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -93,6 +95,20 @@ class Service(Generic[T]):
         return self.backend.model_hash
 
     @property
+    def settings_hash(self) -> str:
+        """64 hexadecimal digits of what else decides an answer, but for the calibration."""
+        return hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode()).hexdigest()
+
+    def _settings(self) -> dict[str, Any]:
+        """Return by name how texts are read, and which are refused."""
+        return {
+            "window": self.window,
+            "stride": self.stride,
+            "serves": None if self.serves is None else sorted(self.serves),
+            "max_characters": self.max_characters,
+        }
+
+    @property
     def memory_bytes(self) -> int:
         """Bytes of the weights in memory."""
         return self.backend.memory_bytes
@@ -166,9 +182,16 @@ class Service(Generic[T]):
 
     def _all(self, texts: Sequence[Any], languages: Sequence[str | None] | None) -> list[T]:
         """Return what is said of every text, or raise for the first that cannot be answered."""
+        codes = self._checked(texts, languages)
+        return require(self._say(texts, codes, range(len(texts))))
+
+    def _checked(
+        self, texts: Sequence[Any], languages: Sequence[str | None] | None
+    ) -> list[str | None]:
+        """Return the languages of texts, or raise for the first that cannot be answered."""
         codes = self._languages(texts, languages)
         require(self.problem(text, code) for text, code in zip(texts, codes, strict=True))
-        return require(self._say(texts, codes, range(len(texts))))
+        return codes
 
     def _say(
         self, texts: Sequence[Any], codes: Sequence[str | None], numbers: Sequence[int]

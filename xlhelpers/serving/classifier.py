@@ -163,7 +163,7 @@ class MultilingualClassifier(Service[Answer]):
         Raises:
             ServingError: as `classify`.
         """
-        require(self.problem(text) for text in texts)
+        self._checked(texts, None)
         found = [read.logits for read in require(self._read(texts))]
         return np.stack(found) if found else np.empty((0, len(self.names)), dtype=np.float32)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html as _html
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -176,8 +177,9 @@ class MultilingualNER(Service[Entities]):
 
         Raises:
             ServingError: a text is too long, no text, or in a language that is not served; the
-                message names its place, and `attempt` answers the others. A segmenter gives
-                words that are not in the text, or not in order.
+                message names its place, and `attempt` answers the others. So it does where a
+                segmenter fails, or gives words that are not in the text or not in order, and
+                where a single letter has more pieces than the model reads at once.
             FineTuningError: the model's outputs are not finite.
         """
         return self._all(texts, languages)
@@ -186,7 +188,9 @@ class MultilingualNER(Service[Entities]):
         """Return a text with its entities in colour and their types beside them, as safe HTML.
 
         Raises:
-            ServingError: as `find`.
+            ServingError, FineTuningError: as `find`.
+            UnknownLanguageError: there is no card for the language, though `find` answers: a
+                page has to know its direction.
         """
         [found] = self.find([text], [language])
         return html(text, found.spans, language)
@@ -247,32 +251,80 @@ class MultilingualNER(Service[Entities]):
 
     # ── inside ───────────────────────────────────────────────────────────────────────────
 
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "segmenters": sorted(self.segmenters)}
+
     def _say(
         self, texts: Sequence[Any], codes: Sequence[str | None], numbers: Sequence[int]
     ) -> list[Entities | ServingError]:
-        cut = [self._words(text, code) for text, code in zip(texts, codes, strict=True)]
+        cut = [self._cut(text, code) for text, code in zip(texts, codes, strict=True)]
         words = [
-            [text[start:end] for start, end in places]
+            [] if isinstance(places, ServingError) else [text[start:end] for start, end in places]
             for text, places in zip(texts, cut, strict=True)
         ]
         logits, pieces, windows = self._word_logits(words)
         return [
-            Entities(
+            places
+            if isinstance(places, ServingError)
+            else Entities(
                 index=numbers[i],
-                spans=tuple(self._spans(texts[i], cut[i], logits[i], codes[i])),
+                spans=tuple(self._spans(texts[i], places, logits[i], codes[i])),
                 language=codes[i],
                 tokens=pieces[i],
                 windows=windows[i],
                 model_hash=self.model_hash,
             )
-            for i in range(len(texts))
+            for i, places in enumerate(cut)
         ]
+
+    def _cut(self, text: str, language: str | None) -> list[Place] | ServingError:
+        """Return a text's words, those in parts that no window holds, or why it has none."""
+        try:
+            words = self._words(text, language)
+            return [part for place in words for part in self._parts(text, place)]
+        except ServingError as error:
+            return error
+
+    def _parts(self, text: str, place: Place) -> Iterator[Place]:
+        """Yield a word in parts that a window holds, divided between letters."""
+        start, end = place
+        if self._is_held(text[start:end]):
+            yield place
+            return
+        ends = [start + match.end() for match in regex.finditer(r"\X", text[start:end])]
+        if len(ends) == 1:
+            raise ServingError(
+                f"a letter with all its marks has more pieces than the {self.window} that the "
+                "model reads at once",
+                "leave such letters out",
+            )
+        middle = ends[len(ends) // 2 - 1]
+        yield from self._parts(text, (start, middle))
+        yield from self._parts(text, (middle, end))
+
+    def _is_held(self, word: str) -> bool:
+        """Whether a window holds all pieces of a word."""
+        if self.window is None:
+            return True
+        room = self.window - int(self.tokenizer.num_special_tokens_to_add(pair=False))
+        # No tokenizer makes more pieces than bytes, and one for the blank before the word.
+        if len(unicodedata.normalize("NFKD", word).encode()) < room:
+            return True
+        with TOKENIZING:
+            [[pieces]], _, _ = finetuning.pieces_of_words(self.tokenizer, [[word]])
+        return len(pieces) <= room
 
     def _words(self, text: str, language: str | None) -> list[Place]:
         segment = self.segmenters.get(language or "")
         if segment is None:
             return words_of(text, language, self.tokenizer)
-        places = [(int(start), int(end)) for start, end in segment(text)]
+        try:
+            places = [(int(start), int(end)) for start, end in segment(text)]
+        except Exception as error:  # somebody else's function
+            raise ServingError(
+                f"the segmenter of {language!r} failed ({type(error).__name__})",
+                "let it return start and end of each word, from left to right",
+            ) from error
         edges = [0, *(edge for place in places for edge in place), len(text)]
         if edges != sorted(edges):
             raise ServingError(
