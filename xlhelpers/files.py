@@ -136,8 +136,13 @@ def _remove_killed(folder: Path) -> None:
 
 
 @contextmanager
-def lock(path: Path, timeout: float = 600.0) -> Iterator[None]:
+def lock(
+    path: Path, timeout: float = 600.0, *, busy: tuple[str, str] | None = None
+) -> Iterator[None]:
     """Hold the inter-process lock file `path` while the block runs.
+
+    Args:
+        busy: problem and remedy where another process holds it; left out, those of a download.
 
     Raises:
         FileLockedError: another process has held it for `timeout` seconds, or the folder
@@ -157,7 +162,8 @@ def lock(path: Path, timeout: float = 600.0) -> Iterator[None]:
         with filelock.FileLock(path, timeout=timeout):
             yield
     except filelock.Timeout as error:
-        raise FileLockedError(
+        problem, remedy = busy or (
             f"another process has held {path.name} for {timeout:.0f} seconds",
             "wait for the other download to end, or stop the other kernel, and run this again",
-        ) from error
+        )
+        raise FileLockedError(problem, remedy) from error

@@ -93,6 +93,16 @@ def test_lock_that_is_kept_too_long_says_what_to_do(tmp_path: Path) -> None:
     assert "a.lock" in failures[0].problem and "other" in failures[0].remedy
 
 
+def test_a_lock_says_what_its_user_holds(tmp_path: Path) -> None:
+    with (
+        files.lock(tmp_path / "a.lock"),
+        pytest.raises(files.FileLockedError) as found,
+        files.lock(tmp_path / "a.lock", timeout=0, busy=("the table is being laid", "wait")),
+    ):
+        raise AssertionError("two at once")
+    assert (found.value.problem, found.value.remedy) == ("the table is being laid", "wait")
+
+
 def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     code = f"""if True:
         import os, pathlib

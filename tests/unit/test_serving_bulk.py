@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from serving_parts import Told, core_tokenizer, noise
 
 from xlhelpers import files
-from xlhelpers.serving import MultilingualClassifier, MultilingualNER, ServingError, bulk
+from xlhelpers.serving import (
+    LanguageRouter,
+    MultilingualClassifier,
+    MultilingualNER,
+    Route,
+    ServingError,
+    bulk,
+)
 from xlhelpers.serving.bulk import MAX_LINE
 
 _shared: list[Any] = []
@@ -121,6 +128,27 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, torn: bytes
     assert "fine 4" not in again.asked and "fine 7" in again.asked
 
 
+SETTINGS: list[tuple[str, Any]] = [
+    ("window", 10), ("stride", 1), ("serves", ["en"]), ("max_characters", 9)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS)
+def test_settings_that_decide_an_answer_are_in_the_hash(name: str, value: Any) -> None:
+    plain, other = served(), served(**{name: value})
+    assert plain.settings_hash == served(budget=999, cache=9).settings_hash != other.settings_hash
+    hashes = {
+        LanguageRouter(one, [Route("de", ("de",), lambda m=two: m)], serves=["de", "en"]).model_hash
+        for one, two in [(plain, plain), (other, plain), (plain, other)]
+    }
+    assert len(hashes) == 3
+
+
+def test_segmenters_are_in_the_hash() -> None:
+    backend = Told(lambda ids: [noise([i], 2) for i in ids], known(), ["O", "B-PER"], "tagging")
+    both = [MultilingualNER.load(backend, segmenters=how) for how in (None, {"zh": lambda _: []})]
+    assert both[0].settings_hash != both[1].settings_hash
+
+
 def test_what_another_run_left_is_not_continued(tmp_path: Path) -> None:
     source = write(
         tmp_path / "in.jsonl", [{"text": f"fine {i}", "premise": "fine"} for i in range(9)]
@@ -135,6 +163,7 @@ def test_what_another_run_left_is_not_continued(tmp_path: Path) -> None:
         (calibrated, {}),
         (served(), {"text": "premise"}),
         (served(), {"keep": ()}),
+        *((served(**{name: value}), {}) for name, value in SETTINGS),
     ]:
         with pytest.raises(ServingError, match="another source, with another model"):
             bulk(classifier, source, target, progress=False, **how)
@@ -164,6 +193,53 @@ def test_files_are_not_overwritten_unasked(tmp_path: Path) -> None:
     assert len(read(target)) == 1
 
 
+@pytest.mark.parametrize("name", ["out.jsonl.part", "out.jsonl.part.json"])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_source_where_lines_would_be_gathered_is_left(
+    tmp_path: Path, name: str, link: bool
+) -> None:
+    source = place = write(tmp_path / name, [{"text": "fine"}])
+    if link:
+        source = tmp_path / "in.jsonl"
+        source.hardlink_to(place)
+    before = place.read_bytes()
+    for resume in (True, False):
+        with pytest.raises(ServingError, match="same file") as found:
+            bulk(served(), source, tmp_path / "out.jsonl", resume=resume, progress=False)
+        assert name in found.value.problem
+    assert place.read_bytes() == before and not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["out", "out.part", "out.part.json"])
+def test_a_folder_is_no_target(tmp_path: Path, name: str) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "fine"}])
+    (tmp_path / name).mkdir()
+    with pytest.raises(ServingError, match=f"'{name}' is a folder"):
+        bulk(served(), source, tmp_path / "out", overwrite=True, progress=False)
+    assert [path.name for path in tmp_path.glob("out*")] == [name]
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "caf\u00a0e", "a\tb", "\u2028\x85\r\n", "😀"])
+def test_fields_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "fine", "id": name}])
+    bulk(served(), source, tmp_path / "out.jsonl", progress=False)
+    [row] = read(tmp_path / "out.jsonl")
+    assert row["id"] == name
+
+
+def test_a_field_that_no_file_can_hold_is_left_out(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "fine", "id": "\ud800"}])
+    bulk(served(), source, tmp_path / "out.jsonl", progress=False)
+    assert [list(row) for row in read(tmp_path / "out.jsonl")] == [["line", "answer"]]
+
+
+def test_fields_to_keep_are_a_list(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "fine", "id": 1}])
+    with pytest.raises(ServingError, match="keep is the text 'id'") as found:
+        bulk(served(), source, tmp_path / "out.jsonl", keep="id", progress=False)
+    assert "['id']" in found.value.remedy and not (tmp_path / "out.jsonl").exists()
+
+
 def test_one_target_has_one_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = write(tmp_path / "in.jsonl", [{"text": "fine"}]), tmp_path / "out.jsonl"
 
@@ -171,8 +247,9 @@ def test_one_target_has_one_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         model_hash = "ab" * 32
 
         def attempt(self, texts: Any, languages: Any = None) -> Any:
-            with pytest.raises(files.FileLockedError):
+            with pytest.raises(files.FileLockedError, match="'out.jsonl'") as found:
                 bulk(served(), source, target, progress=False)
+            assert "name another target" in found.value.remedy
             return served().attempt(texts, languages)
 
     bulk(Nested(), source, target, progress=False)

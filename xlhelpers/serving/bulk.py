@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Protocol
 
 from xlhelpers import files, settings
 from xlhelpers.serving._errors import ServingError
+from xlhelpers.serving._service import SURROGATE
 
 # Lines that are read, answered and written together: texts of like length are sought among them.
 CHUNK = 1024
@@ -92,23 +93,29 @@ def bulk(
         target: where the answers go.
         text: name of the field, or two names for pairs.
         language: name of the field; it may be missing or null.
-        keep: fields that are copied, numbers and texts of up to 200 characters.
+        keep: names of fields that are copied, numbers and texts of up to 200 characters.
         chunk: lines at a time; what an interrupted run loses at most.
         overwrite: replace a target that is there.
         resume: go on with what an interrupted run has left; else begin anew.
         progress: show a bar where someone can see it.
 
     Raises:
-        ServingError: the source cannot be read, the target is there, both are the same file,
-            `keep` has a name that is taken, or what an interrupted run left is of another source,
-            model or call.
-        FileLockedError: another process is writing the same target.
+        ServingError: the source cannot be read, the target is there or a folder, the source is
+            the target or where its lines are gathered, `keep` is one text or has a name that is
+            taken, or what an interrupted run left is of another source, model or call.
+        FileLockedError: another call is writing the same target.
         FineTuningError: the model's outputs are not finite.
     """
+    if isinstance(keep, str):
+        raise ServingError(f"keep is the text {keep!r}", f"give a list of names: [{keep!r}]")
     job = _Job(classifier, Path(source), Path(target), text, language, tuple(keep))
     if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
         raise ServingError(f"chunk is {chunk!r}", "choose a whole number from 1")
-    with files.lock(job.lock(), timeout=1.0):
+    busy = (
+        f"another call is writing {job.target.name!r}",
+        "wait for it to end, or name another target",
+    )
+    with files.lock(job.lock(), timeout=1.0, busy=busy):
         job.check(overwrite)
         return job.run(chunk, resume, progress)
 
@@ -127,6 +134,16 @@ class _Job:
     def beside(self, suffix: str) -> Path:
         return self.target.with_name(self.target.name + suffix)
 
+    @property
+    def part(self) -> Path:
+        """The lines that are done, until the target is whole."""
+        return self.beside(".part")
+
+    @property
+    def state(self) -> Path:
+        """What these lines are of."""
+        return self.beside(".part.json")
+
     def lock(self) -> Path:
         """Return a file that stands for the target, not beside it, where it would stay."""
         name = hashlib.sha256(str(self.target.resolve()).encode()).hexdigest()
@@ -139,8 +156,12 @@ class _Job:
             raise ServingError(
                 f"{min(taken)!r} cannot be kept: the target has it already", "leave it out of keep"
             )
-        if self.target.exists() and self.target.samefile(self.source):
-            raise ServingError("source and target are the same file", "name another target")
+        for place in (self.target, self.part, self.state):
+            if place.is_dir():
+                raise ServingError(f"{place.name!r} is a folder", "name another target")
+            if place.exists() and place.samefile(self.source):
+                what = "target" if place == self.target else f"the target's {place.name!r}"
+                raise ServingError(f"source and {what} are the same file", "name another target")
         if self.target.exists() and not overwrite:
             raise ServingError(
                 f"{self.target.name!r} is there already", "name another target, or overwrite=True"
@@ -148,7 +169,7 @@ class _Job:
 
     def run(self, chunk: int, resume: bool, progress: bool) -> Report:
         started = time.perf_counter()
-        part, state = self.beside(".part"), self.beside(".part.json")
+        part, state = self.part, self.state
         identity = self._identity()
         if not resume:
             part.unlink(missing_ok=True)
@@ -187,10 +208,13 @@ class _Job:
 
     def _identity(self) -> dict[str, Any]:
         """Return all that decides the answers, to know an interrupted run again."""
+        # An object of one's own may have neither.
         calibration = getattr(self.classifier, "calibration", None)
+        how = getattr(self.classifier, "settings_hash", "")
         return {
             "source": files.sha256(self.source),
             "model": self.classifier.model_hash,
+            "settings": how,
             "calibration": repr(calibration),
             "text": self.text if isinstance(self.text, str) else list(self.text),
             "language": self.language,
@@ -208,8 +232,8 @@ class _Job:
             same = False
         if not same:
             raise ServingError(
-                f"{part.name!r} is what a run on another source, with another model or with other "
-                "fields has left",
+                f"{part.name!r} is what a run on another source, with another model, other "
+                "settings or other fields has left",
                 "begin anew with resume=False, or name another target",
             )
         whole = 0
@@ -324,6 +348,6 @@ def _parsed(line: bytes | None) -> dict[str, Any]:
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, str):
-        return len(value) <= 200 and value.isprintable()
+        return len(value) <= 200 and not SURROGATE.search(value)
     # JSON has no NaN, though Python reads and writes it.
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))

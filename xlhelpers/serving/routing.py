@@ -467,7 +467,7 @@ class LanguageRouter:
         return model
 
     def _fingerprint(self, name: str) -> str:
-        """Return what stands for a model and its calibration; empty where it cannot be had."""
+        """Return what stands for a model, its settings and calibration; empty without one."""
         model = self._general_model
         if name != GENERAL:
             with self._lock:
@@ -487,7 +487,8 @@ class LanguageRouter:
                 self._give_up(name, error)
                 return ""
         # Asked again while the model is in memory: its thresholds may have been set since.
-        said = f"{model.model_hash} {getattr(model, 'calibration', None)!r}"
+        how = getattr(model, "settings_hash", "")
+        said = f"{model.model_hash} {how} {getattr(model, 'calibration', None)!r}"
         self._known[name] = said
         return said
 
