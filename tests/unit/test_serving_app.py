@@ -726,9 +726,13 @@ def test_a_replica_does_not_start_with_a_specialist_of_other_labels() -> None:
 def test_a_port_that_cannot_be_used_is_said_before_anything_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import ray
+
     def started(*_: Any) -> None:
         raise AssertionError("Ray was started")
 
+    # In another order of the tests a service may be running.
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(app, "_start_ray", started)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
