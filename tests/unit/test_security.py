@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from serving_parts import Told, core_tokenizer, noise
 
-from xlhelpers import annotator, finetuning, hub, widgets
+from xlhelpers import annotator, finetuning, hub, settings, widgets
 from xlhelpers.embeddings import WordVectors
 from xlhelpers.errors import CourseError
 from xlhelpers.serving import MultilingualClassifier, MultilingualNER, ServingError, bulk, ner
@@ -251,15 +251,26 @@ def test_explorers_obey_no_markup(name: str, explorers: dict[str, Any]) -> None:
         assert not page.turned, name
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Its own time is that of the work then, however busy the machine is."""
+    settings.use(threads=1)
+    settings.apply_threads()
+    yield
+    settings.reset()
+    settings.apply_threads()
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", NAMES)
 def test_explorers_answer_very_long_input_in_a_few_lines(
     name: str, explorers: dict[str, Any]
 ) -> None:
     for text in ("<b>" * 15_000, "我" * 20_000, "<b>" * 1_600):
-        started = time.perf_counter()
+        started = time.thread_time()
         with warnings.catch_warnings(record=True):  # what is cut is said where it is shown
             page = explorers[name](text)
-        assert time.perf_counter() - started < 5
+        assert time.thread_time() - started < 5
         assert len(Page(page).text) < 40_000
 
 
