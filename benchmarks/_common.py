@@ -135,6 +135,14 @@ def machine(threads: int) -> str:
     )
 
 
+def publish(found: dict[str, str], file: Path | None, group: str) -> None:
+    """Print the tables of a script, and `write` them where a file is named."""
+    for mark, text in found.items():
+        print(f"\n### {mark}\n\n{text}", flush=True)
+    if file is not None:
+        write(found, file, group)
+
+
 def write(found: dict[str, str], file: Path, group: str) -> None:
     """Put each table between its marks in a Markdown file, at the end where there are none.
 

@@ -629,11 +629,7 @@ def main() -> None:
         load(options)
     else:
         options.folder.mkdir(parents=True, exist_ok=True)
-        found = tables(options)
-        for mark, text in found.items():
-            print(f"\n### {mark}\n\n{text}", flush=True)
-        if options.write:
-            _common.write(found, options.write, "online")
+        _common.publish(tables(options), options.write, "online")
 
 
 if __name__ == "__main__":

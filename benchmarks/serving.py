@@ -560,11 +560,7 @@ def main() -> None:
         contend(options)
     else:
         options.folder.mkdir(parents=True, exist_ok=True)
-        found = tables(options)
-        for mark, text in found.items():
-            print(f"\n### {mark}\n\n{text}", flush=True)
-        if options.write:
-            _common.write(found, options.write, "serving")
+        _common.publish(tables(options), options.write, "serving")
 
 
 if __name__ == "__main__":
